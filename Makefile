@@ -1,0 +1,46 @@
+# Two commands need nothing but Python ≥ 3.11 and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.installed
+IMAGE  ?= astronaut
+OUT    ?= out
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types contracts lock clean
+
+help: ; @grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: $(READY) ## the main job on a photograph: vectors, cost, claims, one page (IMAGE=file, OUT=dir)
+	$(BIN)/python examples/demo.py --image "$(IMAGE)" --out "$(OUT)"
+
+test: $(READY) ## every test, as compiled; then the small ones as read (no JIT)
+	@echo "== tests, compiled"
+	$(BIN)/pytest -q -n auto
+	@echo "== small tests again, interpreted: what is read is what is tested"
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n auto -m small
+
+check: lint types contracts ## lint, types and import contracts
+
+lint: $(READY) ## ruff, format and rules
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: $(READY) ## mypy --strict
+	$(BIN)/mypy
+
+contracts: $(READY) ## who may import whom
+	$(BIN)/lint-imports
+
+lock: ## pin names, versions and hashes again (needs uv on PATH)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --no-emit-package xvolution requirements/lock.in -o requirements/lock.txt
+
+$(READY): requirements/lock.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python must be 3.11 or newer, not %d.%d; name one with make PYTHON=python3.11" % sys.version_info[:2])'
+	@echo "== creating $(VENV) and installing what the lock file names (about a minute, once)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/lock.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) $(OUT)

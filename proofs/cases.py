@@ -1,0 +1,258 @@
+"""One small exact example of every public operator.
+
+The table drives the checks that every operator must pass, here (the gradient claim) and in the
+tests; an operator of ``refimpl.__all__`` that is missing from it fails both.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+
+import refimpl as ref
+from proofs.rings import rationals
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Inputs: TypeAlias = dict[str, Any]
+HALF = Fraction(1, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorCase:
+    """An operator, its backward, exact inputs, and what the backward is given of them.
+
+    ``inputs`` maps argument names to arrays of rationals or (for batch normalisation) a tuple of
+    them; ``inexact`` says which functions beyond + − × it takes from the number type.
+    """
+
+    name: str
+    inputs: Inputs
+    backward_needs: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    inexact: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Operator and options, for test ids and evidence."""
+        options = ",".join(f"{key}={value}" for key, value in self.options.items())
+        return f"{self.name}({options})"
+
+    def forward(self, inputs: Inputs) -> Array:
+        """Run the shipped operator; in training mode its output is the first of its results."""
+        result = getattr(ref, self.name)(**inputs, **self.options)
+        return result if isinstance(result, np.ndarray) else result[0]
+
+    def backward(self, dy: Array, inputs: Inputs) -> dict[str, Any]:
+        """Run the shipped backward; gradients by name, of the arguments that were given."""
+        needed = {name: inputs[name] for name in self.backward_needs}
+        function: Callable[..., Any] = getattr(ref, f"{self.name}_backward")
+        grads = function(dy, **needed, **self.options)._asdict()
+        return {name: grads[name] for name in self.inputs}
+
+
+def leaves(inputs: Inputs) -> Iterator[tuple[tuple[str, ...], Array]]:
+    """Yield every array among the inputs with the path of names that leads to it."""
+    for name, value in inputs.items():
+        if isinstance(value, ref.BatchNorm):
+            yield from (((name, each), array) for each, array in value._asdict().items())
+        else:
+            yield (name,), value
+
+
+def at(inputs: Inputs, path: tuple[str, ...]) -> Array:
+    """Return the array at a path."""
+    value = inputs[path[0]]
+    return value if len(path) == 1 else getattr(value, path[1])
+
+
+def with_leaf(inputs: Inputs, path: tuple[str, ...], array: Array) -> Inputs:
+    """Replace the array at a path."""
+    head = path[0]
+    new = array if len(path) == 1 else inputs[head]._replace(**{path[1]: array})
+    return inputs | {head: new}
+
+
+def cast(inputs: Inputs, convert: Callable[[Array], Array]) -> Inputs:
+    """Convert every array among the inputs."""
+    for path, array in leaves(inputs):
+        inputs = with_leaf(inputs, path, convert(array))
+    return inputs
+
+
+def _r(*shape: int, seed: int = 0) -> Array:
+    return rationals(*shape, seed=seed + 17 * sum(shape))
+
+
+def _bn(channels: int, seed: int) -> ref.BatchNorm:
+    """Normalisation whose var + eps (eps = 1/4) is the square of a rational, channel by channel."""
+    roots = np.array([Fraction(3 + c + seed, 2 + c) for c in range(channels)], object)
+    return ref.BatchNorm(
+        _r(channels, seed=seed),
+        _r(channels, seed=seed + 1),
+        _r(channels, seed=seed + 2),
+        roots * roots - Fraction(1, 4),
+    )
+
+
+def _balanced(*shape: int) -> Array:
+    """Channels that all hold ±1/2 in equal number: biased variance 1/4, exactly."""
+    rng = np.random.default_rng(5)
+    n, channels, height, width = shape
+    signs = np.resize([1, -1], n * height * width)
+    rows = [rng.permutation(signs).reshape(n, height, width) for _ in range(channels)]
+    return np.asarray(np.stack(rows, axis=1) * HALF, object)
+
+
+def _distinct(*shape: int) -> Array:
+    """All different and none 0, where relu and the maximum have a derivative."""
+    size = int(np.prod(shape))
+    shuffled = np.random.default_rng(3).permutation(size) - size // 2
+    return np.asarray(shuffled.reshape(shape).astype(object) + Fraction(1, 3), object)
+
+
+def _one_hot_rows(outputs: int, inputs: int, scale: Fraction) -> Array:
+    """1×1 kernels that pick one channel each, times ``scale``."""
+    w = np.full((outputs, inputs, 1, 1), Fraction(0), object)
+    for o in range(outputs):
+        w[o, o % inputs, 0, 0] = scale
+    return w
+
+
+QUARTER = {"eps": Fraction(1, 4)}
+NOT_SQUARE = {"directions": ((0, 1), (-1, 2)), "boundary": "zero", "length": 2}
+
+CASES: tuple[OperatorCase, ...] = (
+    OperatorCase(
+        name="conv2d",
+        inputs={"x": _r(2, 4, 6, 5), "w": _r(6, 2, 3, 2), "b": _r(6)},
+        backward_needs=("x", "w"),
+        options={"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2), "groups": 2},
+    ),
+    OperatorCase(
+        name="batch_norm",
+        inputs={"x": _r(2, 3, 2, 3)} | _bn(3, 1)._asdict(),
+        backward_needs=("x", "gamma", "mean", "var"),
+        options=QUARTER,
+        inexact=("sqrt",),
+    ),
+    OperatorCase(
+        name="batch_norm_training",
+        inputs={"x": _balanced(2, 3, 2, 3), "gamma": _r(3), "beta": _r(3, seed=1)},
+        backward_needs=("x", "gamma"),
+        options={"eps": 2},  # variance 1/4, so σ² + ε = (3/2)²
+        inexact=("sqrt",),
+    ),
+    OperatorCase(name="relu", inputs={"x": _distinct(2, 3, 4, 3)}, backward_needs=("x",)),
+    OperatorCase(
+        name="shift",
+        inputs={"x": _r(1, 2, 4, 5)},
+        backward_needs=(),
+        options={"offset": (-1, 2)},
+    ),
+    OperatorCase(
+        name="shift",
+        inputs={"x": _r(1, 2, 3, 2)},
+        backward_needs=(),
+        options={"offset": (1, -3), "boundary": "zero"},
+    ),
+    OperatorCase(
+        name="shift_product", inputs={"q": _r(2, 2, 3, 4)}, backward_needs=("q",), options={}
+    ),
+    OperatorCase(
+        name="shift_product",
+        inputs={"q": _r(1, 2, 3, 4), "k": _r(1, 2, 3, 4, seed=1)},
+        backward_needs=("q", "k"),
+        options=NOT_SQUARE,
+    ),
+    OperatorCase(
+        name="pssa",
+        inputs={"x": _r(1, 2, 4, 3), "w": _r(3, 8, 3, 3), "b": _r(3)},
+        backward_needs=("x", "w"),
+        options={"stride": 2},
+    ),
+    OperatorCase(
+        name="pssa",
+        inputs={
+            "x": _r(1, 2, 3, 4),
+            "w": _r(2, 6, 1, 3),
+            "w_q": _r(3, 2),
+            "w_k": _r(3, 2, seed=1),
+        },
+        backward_needs=("x", "w", "w_q", "w_k"),
+        options=NOT_SQUARE,
+    ),
+    OperatorCase(
+        name="global_attention",
+        inputs={"x": _r(2, 2, 2, 3), "w_q": _r(3, 2), "w_k": _r(3, 2, seed=1), "w_v": _r(2, 2)},
+        backward_needs=("x", "w_q", "w_k", "w_v"),
+        options={"scale": Fraction(2, 3), "stride": (1, 2)},
+        inexact=("exp",),
+    ),
+    OperatorCase(
+        name="global_attention",
+        inputs={"x": _r(1, 2, 3, 3), "w_q": _r(3, 2), "w_k": _r(3, 2, seed=1), "w_v": _r(2, 2)},
+        backward_needs=("x", "w_q", "w_k", "w_v"),
+        options={"normalise": "none"},
+    ),
+    OperatorCase(
+        name="xvolution",
+        inputs={
+            "x": _r(1, 2, 4, 3),
+            "w_c": _r(2, 2, 3, 3),
+            "w_a": _r(2, 8, 1, 1),
+            "bn_c": _bn(2, 1),
+            "bn_a": _bn(2, 4),
+            "b_c": _r(2),
+            "b_a": _r(2, seed=1),
+        },
+        backward_needs=("x", "w_c", "w_a", "bn_c", "bn_a", "b_c", "b_a"),
+        options={"stride": 2, **QUARTER},
+        inexact=("sqrt",),
+    ),
+    OperatorCase(
+        name="xvolution_training",
+        # ±1/2 everywhere: x has variance 1/4; its products with itself ±1/4, whose variance depends
+        # on the draw, so the branch kernels below copy channels and the products are balanced too.
+        inputs={
+            "x": np.asarray(
+                np.array([[1, 1, -1, -1], [1, 1, -1, -1]]).reshape(1, 2, 1, 4) * HALF, object
+            ),
+            "w_c": _one_hot_rows(2, 2, Fraction(1)),
+            "w_a": _one_hot_rows(2, 4, Fraction(2)),
+            "gamma_c": _r(2),
+            "beta_c": _r(2, seed=1),
+            "gamma_a": _r(2, seed=2),
+            "beta_a": _r(2, seed=3),
+            "b_c": _r(2, seed=4),
+            "b_a": _r(2, seed=5),
+        },
+        backward_needs=("x", "w_c", "w_a", "gamma_c", "gamma_a", "b_c", "b_a"),
+        options={"directions": ((0, 1), (0, -1)), "eps": 2},
+        inexact=("sqrt",),
+    ),
+    OperatorCase(
+        name="xvolution_fused",
+        inputs={"x": _r(1, 2, 3, 4), "w": _r(3, 10, 3, 3), "b": _r(3)},
+        backward_needs=("x", "w"),
+        options={"boundary": "zero"},
+    ),
+    OperatorCase(
+        name="max_pool2d",
+        inputs={"x": _distinct(2, 2, 5, 4)},
+        backward_needs=("x",),
+        options={"kernel": 3, "stride": 2, "padding": 1},
+    ),
+    OperatorCase(name="global_avg_pool", inputs={"x": _r(2, 3, 2, 3)}, backward_needs=("x",)),
+    OperatorCase(
+        name="linear",
+        inputs={"x": _r(2, 3), "w": _r(4, 3), "b": _r(4)},
+        backward_needs=("x", "w"),
+    ),
+)
+
+
+def operators() -> set[str]:
+    """Names of the public operators: functions that have a backward."""
+    return {name.removesuffix("_backward") for name in ref.__all__ if name.endswith("_backward")}

@@ -1,0 +1,137 @@
+"""Exact numbers that run the shipped operators: rationals with a derivative.
+
+``Dual`` is a + b·ε with ε² = 0 over ``fractions.Fraction``. Running a forward function on x + v·ε
+returns its value and its derivative along v, both without rounding; that is what judges a backward.
+
+Two functions are not rational, and are defined so that derivatives stay exact:
+
+    √(a + bε) = √a·(1 + b/(2a)·ε)    only where a is the square of a rational
+    exp(a + bε) = E(a)·(1 + b·ε)     with E(a) any positive rational; here 1 + a for a ≥ 0, else
+                                     1/(1 − a): exp' = exp is the only property a gradient uses
+
+so what holds for every such E holds for the exponential.
+
+Source: W. K. Clifford, "Preliminary sketch of biquaternions", Proc. London Math. Soc. 4 (1873), for
+dual numbers; as forward differentiation, Griewank and Walther, "Evaluating Derivatives" (2008), §3.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import isqrt
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Number: TypeAlias = "Dual | Fraction | int"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dual:
+    """The number ``value`` + ``slope``·ε with ε² = 0."""
+
+    value: Fraction
+    slope: Fraction = Fraction(0)
+
+    def __add__(self, other: Number) -> Self:
+        right = _dual(other)
+        return type(self)(self.value + right.value, self.slope + right.slope)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Self:
+        return type(self)(-self.value, -self.slope)
+
+    def __sub__(self, other: Number) -> Self:
+        return self + (-_dual(other))
+
+    def __rsub__(self, other: Number) -> Self:
+        return -self + other
+
+    def __mul__(self, other: Number) -> Self:
+        right = _dual(other)
+        slope = self.slope * right.value + self.value * right.slope
+        return type(self)(self.value * right.value, slope)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Number) -> Self:
+        right = _dual(other)
+        quotient = self.value / right.value
+        return type(self)(quotient, (self.slope - quotient * right.slope) / right.value)
+
+    def __rtruediv__(self, other: Number) -> Self:
+        return type(self)(_dual(other).value, _dual(other).slope) / self
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Dual | Fraction | int):
+            return NotImplemented
+        right = _dual(other)
+        return (self.value, self.slope) == (right.value, right.slope)
+
+    def __hash__(self) -> int:
+        return hash((self.value, self.slope))
+
+    def __lt__(self, other: Number) -> bool:
+        return self.value < _dual(other).value
+
+    def __gt__(self, other: Number) -> bool:
+        return self.value > _dual(other).value
+
+    def __le__(self, other: Number) -> bool:
+        return self.value <= _dual(other).value
+
+    def __ge__(self, other: Number) -> bool:
+        return self.value >= _dual(other).value
+
+    def sqrt(self) -> Self:
+        """Square root, of squares of rationals only."""
+        root = exact_root(self.value)
+        return type(self)(root, self.slope / (2 * root))
+
+    def exp(self) -> Self:
+        """A positive rational E with E' = E; see the module."""
+        raised = 1 + self.value if self.value >= 0 else 1 / (1 - self.value)
+        return type(self)(raised, raised * self.slope)
+
+
+def _dual(number: Number) -> Dual:
+    return number if isinstance(number, Dual) else Dual(Fraction(number))
+
+
+def exact_root(square: Fraction) -> Fraction:
+    """Square root of the square of a positive rational.
+
+    Raises
+    ------
+    ValueError
+        If the argument is not one.
+    """
+    over, under = isqrt(max(square.numerator, 0)), isqrt(square.denominator)
+    root = Fraction(over, under)
+    if root * root != square or root <= 0:
+        raise ValueError(f"an exact square root needs the square of a positive rational: {square}")
+    return root
+
+
+def duals(value: Array, slope: Array | int = 0) -> Array:
+    """Join values and slopes (rationals or integers) into an array of dual numbers."""
+    make = np.frompyfunc(lambda a, b: Dual(Fraction(a), Fraction(b)), 2, 1)
+    return np.asarray(make(value, np.broadcast_to(np.asarray(slope, object), value.shape)), object)
+
+
+def values(array: Array) -> Array:
+    """Return the rational part of an array of dual numbers."""
+    return np.asarray(np.frompyfunc(lambda a: _dual(a).value, 1, 1)(array), object)
+
+
+def slopes(array: Array) -> Array:
+    """Return the derivative part of an array of dual numbers."""
+    return np.asarray(np.frompyfunc(lambda a: _dual(a).slope, 1, 1)(array), object)
+
+
+def rationals(*shape: int, seed: int) -> Array:
+    """Small seeded rationals, numerators −9…9 over 1…9, in an object array."""
+    rng = np.random.default_rng(seed)
+    make = np.frompyfunc(lambda a, b: Fraction(int(a), int(b)), 2, 1)
+    return np.asarray(make(rng.integers(-9, 10, shape), rng.integers(1, 10, shape)), object)

@@ -1,0 +1,74 @@
+"""Golden model: every operator as a plain function on NumPy arrays, forward and backward.
+
+Start at ``refimpl/ops/``: each file is one operator, its equation, source, forward and gradient.
+``refimpl.fuse`` merges a trained X-volution into one convolution; ``refimpl.bitexact`` is the same
+arithmetic as hardware does it, to the bit; ``refimpl.vectors`` writes and checks golden vectors.
+"""
+
+from refimpl.ops.batch_norm import (
+    BatchNorm,
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_training,
+    batch_norm_training_backward,
+)
+from refimpl.ops.conv2d import conv2d, conv2d_backward
+from refimpl.ops.global_attention import global_attention, global_attention_backward
+from refimpl.ops.linear import linear, linear_backward
+from refimpl.ops.pool import (
+    global_avg_pool,
+    global_avg_pool_backward,
+    max_pool2d,
+    max_pool2d_backward,
+)
+from refimpl.ops.pssa import pssa, pssa_backward
+from refimpl.ops.relu import relu, relu_backward
+from refimpl.ops.shift import shift, shift_backward
+from refimpl.ops.shift_product import (
+    EIGHT_DIRECTIONS,
+    FOUR_DIRECTIONS,
+    shift_product,
+    shift_product_backward,
+)
+from refimpl.ops.xvolution import (
+    xvolution,
+    xvolution_backward,
+    xvolution_fused,
+    xvolution_fused_backward,
+    xvolution_training,
+    xvolution_training_backward,
+)
+
+__all__ = [
+    "EIGHT_DIRECTIONS",
+    "FOUR_DIRECTIONS",
+    "BatchNorm",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_training",
+    "batch_norm_training_backward",
+    "conv2d",
+    "conv2d_backward",
+    "global_attention",
+    "global_attention_backward",
+    "global_avg_pool",
+    "global_avg_pool_backward",
+    "linear",
+    "linear_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "pssa",
+    "pssa_backward",
+    "relu",
+    "relu_backward",
+    "shift",
+    "shift_backward",
+    "shift_product",
+    "shift_product_backward",
+    "xvolution",
+    "xvolution_backward",
+    "xvolution_fused",
+    "xvolution_fused_backward",
+    "xvolution_training",
+    "xvolution_training_backward",
+]

@@ -1,0 +1,91 @@
+"""Array types with named axes, and the decorator that enforces them at every call.
+
+An operator writes its shapes once, in its signature: ``x: Shaped[Array, "n c h w"]``. The same
+letter must be the same size wherever it stands in one signature. The number type is free: float64,
+float32, ``fractions.Fraction``, integers modulo a prime, all in NumPy arrays.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeAlias, TypeVar, cast, get_args
+
+import numpy as np
+from beartype import beartype
+from jaxtyping import Shaped, TypeCheckError, jaxtyped
+
+__all__ = ["Array", "Pair", "ShapeError", "Shaped", "pair", "shaped"]
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Pair: TypeAlias = int | tuple[int, int]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class ShapeError(ValueError):
+    """An array whose axes are not what the operator's signature says."""
+
+
+def shaped(function: Function) -> Function:
+    """Check argument and result shapes against the signature, on every call.
+
+    Raises
+    ------
+    ShapeError
+        One sentence: which shapes the function takes, and which it was given.
+    """
+    checked = jaxtyped(function, typechecker=beartype)
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return checked(*args, **kwargs)
+        except TypeCheckError as error:
+            bound = signature.bind(*args, **kwargs).arguments
+            sentence = _shape_sentence(function.__name__, signature, bound)
+            raise ShapeError(sentence) from error
+
+    return cast("Function", call)
+
+
+def pair(name: str, value: Pair, *, least: int) -> tuple[int, int]:
+    """Return ``value`` as (vertical, horizontal), each at least ``least``.
+
+    Raises
+    ------
+    ValueError
+        If it is neither an integer nor a pair of integers, or too small.
+    """
+    both = value if isinstance(value, tuple) else (value, value)
+    if len(both) != 2 or not all(_is_integer(each) and each >= least for each in both):
+        raise ValueError(
+            f"{name} must be an integer or a pair of integers of at least {least}, not {value!r}"
+        )
+    return int(both[0]), int(both[1])
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _shape_sentence(name: str, signature: inspect.Signature, bound: dict[str, Any]) -> str:
+    wanted, given = [], []
+    for argument, parameter in signature.parameters.items():
+        axes = _axes(parameter.annotation)
+        if axes is None or bound.get(argument) is None:
+            continue
+        wanted.append(f"{argument} ({axes})")
+        given.append(f"{argument} {_describe(bound[argument])}")
+    return f"{name} must be given {', '.join(wanted)}, not {', '.join(given)}"
+
+
+def _axes(annotation: Any) -> str | None:
+    """Axis names in a ``Shaped[...]`` annotation, also inside ``... | None``."""
+    for each in (annotation, *get_args(annotation)):
+        if hasattr(each, "dim_str"):
+            return str(each.dim_str)
+    return None
+
+
+def _describe(value: object) -> str:
+    return str(value.shape) if isinstance(value, np.ndarray) else f"a {type(value).__name__}"

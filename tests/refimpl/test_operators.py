@@ -1,0 +1,128 @@
+"""Checks that every operator must pass, whatever it computes."""
+
+import numpy as np
+import pytest
+
+import refimpl
+from proofs.cases import CASES, OperatorCase, cast, leaves, operators, with_leaf
+from proofs.rings import duals, rationals, slopes, values
+
+every_operator = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+polynomial = pytest.mark.parametrize(
+    "case", [case for case in CASES if not case.inexact], ids=lambda case: case.label
+)
+
+
+def floats(case: OperatorCase, dtype=np.float64):
+    return cast(case.inputs, lambda array: array.astype(dtype))
+
+
+def float_case(case: OperatorCase) -> OperatorCase:
+    options = {
+        key: float(value) if key in {"eps", "scale"} else value
+        for key, value in case.options.items()
+    }
+    return OperatorCase(
+        name=case.name,
+        inputs=floats(case),
+        backward_needs=case.backward_needs,
+        options=options,
+        inexact=case.inexact,
+    )
+
+
+def test_every_public_operator_has_a_case_and_every_function_a_backward():
+    functions = {name for name in refimpl.__all__ if name.islower() and "_backward" not in name}
+    assert {case.name for case in CASES} == operators() == functions
+
+
+@every_operator
+def test_the_backward_is_the_exact_adjoint_of_the_derivative(case: OperatorCase):
+    """⟨∂y, J·v⟩ = ⟨Jᵀ·∂y, v⟩ with ==, J·v from dual numbers through the shipped forward."""
+    lifted = cast(case.inputs, duals)
+    dy = rationals(*case.forward(lifted).shape, seed=7)
+    grads = case.backward(duals(dy), lifted)
+    for path, array in leaves(case.inputs):
+        v = rationals(*array.shape, seed=5)
+        along = slopes(case.forward(with_leaf(lifted, path, duals(array, v))))
+        pulled = dict(leaves(grads))[path]
+        assert (dy * along).sum() == (values(pulled) * v).sum(), path
+
+
+@polynomial
+def test_a_polynomial_operator_runs_unchanged_on_fractions(case: OperatorCase):
+    exact = case.forward(case.inputs)
+    assert exact.dtype == object
+    rounded = float_case(case).forward(floats(case))
+    np.testing.assert_allclose(rounded, exact.astype(float), rtol=1e-12, atol=1e-12)
+
+
+@every_operator
+def test_the_gradient_matches_central_differences(case: OperatorCase):
+    case = float_case(case)
+    rng = np.random.default_rng(7)
+    dy = rng.standard_normal(case.forward(case.inputs).shape)
+    grads = dict(leaves(case.backward(dy, case.inputs)))
+    for path, array in leaves(case.inputs):
+        v, step = rng.standard_normal(array.shape), 1e-6
+        up, down = (
+            case.forward(with_leaf(case.inputs, path, array + sign * step * v)) for sign in (+1, -1)
+        )
+        numeric = (dy * (up - down)).sum() / (2 * step)
+        scale = np.abs(dy).sum() * max(1.0, np.abs(up).max())
+        assert abs(numeric - (grads[path] * v).sum()) < 1e-7 * scale, path
+
+
+@every_operator
+def test_inputs_are_left_untouched_even_when_read_only_and_not_contiguous(case: OperatorCase):
+    case = float_case(case)
+
+    def awkward(array):
+        wide = np.repeat(array, 2, axis=-1)[..., ::2]
+        wide.flags.writeable = False
+        return wide
+
+    plain = case.forward(case.inputs)
+    np.testing.assert_array_equal(case.forward(cast(case.inputs, awkward)), plain)
+    case.backward(plain, cast(case.inputs, awkward))
+
+
+@every_operator
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_number_type_is_the_callers(case: OperatorCase, dtype):
+    case = float_case(case)
+    inputs = floats(case, dtype)
+    y = case.forward(inputs)
+    assert y.dtype == dtype
+    for path, grad in leaves(case.backward(y, inputs)):
+        assert grad.dtype == dtype, path
+
+
+@every_operator
+def test_a_batch_of_no_images_gives_an_empty_result(case: OperatorCase):
+    case = float_case(case)
+    name = "q" if "q" in case.inputs else "x"
+    empty = {key: value[:0] if key in {name, "k"} else value for key, value in case.inputs.items()}
+    if "training" in case.name:
+        with pytest.raises(ValueError, match="N·H·W ≥ 2"):
+            case.forward(empty)
+        return
+    y = case.forward(empty)
+    assert y.shape == (0, *case.forward(case.inputs).shape[1:])
+    for path, grad in leaves(case.backward(y, empty)):
+        assert grad.shape == dict(leaves(empty))[path].shape
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if "training" not in case.name],  # batch statistics mix, by definition
+    ids=lambda case: case.label,
+)
+def test_images_of_a_batch_do_not_mix(case: OperatorCase):
+    case = float_case(case)
+    twice = {
+        key: np.concatenate([value, 2 * value]) if key in {"x", "q", "k"} else value
+        for key, value in case.inputs.items()
+    }
+    together, alone = case.forward(twice), case.forward(case.inputs)
+    np.testing.assert_allclose(together[: len(alone)], alone, rtol=1e-12, atol=1e-12)
