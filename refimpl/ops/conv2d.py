@@ -7,8 +7,8 @@
     ∂b[o]       = Σ_{n,i,j} ∂y[n,o,i,j]
 
 with stride s, dilation δ, padding p; x is 0 outside the image. With g groups, outputs of group k
-see only the channels of group k. One tap (u, v) is one matrix product over channels, so the definition
-is a sum over taps.
+see only the channels of group k. One tap (u, v) is one matrix product over channels, so the
+definition is a sum over taps.
 
 Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285
 (2016), relationship 15 for the output size.

@@ -101,6 +101,7 @@ def pssa_backward(
         groups=groups,
     )
     dq, dk = shift_product_backward(conv.x, q, k, **shifts)
+    assert dk is not None  # noqa: S101 - k was given
     through_q, dw_q = (dq, None) if w_q is None else project_backward(dq, x, w_q)
     through_k, dw_k = (dk, None) if w_k is None else project_backward(dk, x, w_k)
     return PssaGrads(through_q + through_k, conv.w, conv.b, dw_q, dw_k)

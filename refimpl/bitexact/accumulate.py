@@ -1,0 +1,140 @@
+"""Sums of products in a declared order: what a MAC array adds up, to the bit.
+
+    integer   acc = Σ_k w_k·p_k            modulo 2³² (two's complement); any order, the same bits
+    float     acc ← fl(acc + fl(w_k·p_k))   k = 0, 1, 2, …, from acc = 0 or acc = bias
+
+fl rounds to binary32, to nearest, ties to even, subnormals kept. k runs over the taps of a kernel
+in the order that ``Accumulation`` names.
+
+Source: IEEE 754-2019 for fl; the recurrence is the definition, stated here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numba import njit
+
+from refimpl.arrays import Array
+from refimpl.ops.conv2d import ConvGeometry
+
+Order: TypeAlias = Literal["cuv", "uvc"]
+BiasAt: TypeAlias = Literal["first", "last"]
+BLOCK = 128  # pixels summed side by side; does not change any bit, each has its own accumulator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accumulation:
+    """How a float MAC array sums, serialisable: which loop runs outside, and where the bias enters.
+
+    ``order`` names the loops over a kernel from the outermost in: "cuv" is channel, kernel row,
+    kernel column; "uvc" has channels innermost. Products are rounded before they are added.
+    """
+
+    order: Order = "cuv"
+    bias: BiasAt = "last"
+
+    def __post_init__(self) -> None:
+        if self.order not in ("cuv", "uvc"):
+            raise ValueError(f"accumulation order must be 'cuv' or 'uvc', not {self.order!r}")
+        if self.bias not in ("first", "last"):
+            raise ValueError(f"bias must come 'first' or 'last', not {self.bias!r}")
+
+    @property
+    def formula(self) -> str:
+        """The recurrence in words of one line, for the manifest."""
+        start = "b" if self.bias == "first" else "0"
+        end = " ; y = fl(acc + b)" if self.bias == "last" else ""
+        return f"acc = {start} ; for {self.order}: acc = fl32(acc + fl32(w*x)){end}"
+
+
+def patches(x: Array, geometry: ConvGeometry, order: Order) -> Array:
+    """Gather what each output sees: (n, c, h, w) to (n, taps in ``order``, outputs).
+
+    Pure data movement; positions in the padding hold 0.
+    """
+    padded = geometry.pad(x)
+    seen = np.stack([padded[window] for _, _, window in geometry.taps()], axis=1)
+    ordered = seen.swapaxes(1, 2) if order == "cuv" else seen
+    n, outputs = len(x), geometry.output[0] * geometry.output[1]
+    return np.ascontiguousarray(ordered).reshape(n, seen.shape[1] * seen.shape[2], outputs)
+
+
+def kernel_rows(w: Array, order: Order) -> Array:
+    """Lay out kernels (o, c, k_h, k_w) as rows whose columns run in ``order``."""
+    ordered = w if order == "cuv" else w.transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(ordered).reshape(len(w), -1)
+
+
+def sum_int32(rows: Array, columns: Array) -> Array:
+    """Integer products summed modulo 2³²: (o, k) by (n, k, p) to int32 (n, o, p)."""
+    wide = _run(_sum_int64, rows.astype(np.int64), columns.astype(np.int64), None, np.int64)
+    return wide.astype(np.int32)
+
+
+def sum_float32(rows: Array, columns: Array, start: Array | None = None) -> Array:
+    """Binary32 products summed in order: (o, k) by (n, k, p) to float32 (n, o, p).
+
+    ``start`` (o,) is what each accumulator begins with; 0 if None.
+    """
+    return _run(
+        _sum_float32, rows.astype(np.float32), columns.astype(np.float32), start, np.float32
+    )
+
+
+def sum_float64(rows: Array, columns: Array) -> Array:
+    """The same in binary64, for bounds: products of binary32 values are exact there."""
+    return _run(_sum_float64, rows.astype(np.float64), columns.astype(np.float64), None, np.float64)
+
+
+def channel_statistics(x: Array) -> tuple[Array, Array]:
+    """Mean and biased variance of each channel of (n, c, h, w), summed in order in binary64."""
+    rows = np.ascontiguousarray(x.transpose(1, 0, 2, 3)).reshape(x.shape[1], -1).astype(np.float64)
+    count = rows.shape[1]
+    mean = _row_sums(rows) / count
+    deviations = rows - mean[:, None]
+    return mean, _row_sums(deviations * deviations) / count
+
+
+def _run(
+    kernel: Callable[..., None], rows: Array, columns: Array, start: Array | None, dtype: type[Any]
+) -> Array:
+    n, _, pixels = columns.shape
+    sums = np.empty((n, len(rows), pixels), dtype)
+    sums[...] = 0 if start is None else start.astype(dtype)[:, None]
+    for image in range(n):
+        kernel(rows, columns[image], sums[image], BLOCK)
+    return sums
+
+
+def _sum_in_order(rows: Array, columns: Array, sums: Array, block: int) -> None:
+    """Add every product to its own accumulator, k in order; pixels and outputs are independent."""
+    outputs, taps = rows.shape
+    pixels = columns.shape[1]
+    for first in range(0, pixels, block):
+        last = min(first + block, pixels)
+        for o in range(outputs):
+            for k in range(taps):
+                weight = rows[o, k]
+                for p in range(first, last):
+                    sums[o, p] = sums[o, p] + weight * columns[k, p]
+
+
+def _row_sums_in_order(rows: Array, sums: Array) -> None:
+    for c in range(rows.shape[0]):
+        total = 0.0
+        for k in range(rows.shape[1]):
+            total = total + rows[c, k]
+        sums[c] = total
+
+
+def _row_sums(rows: Array) -> Array:
+    sums = np.empty(len(rows), np.float64)
+    _add_rows(rows, sums)
+    return sums
+
+
+# One text, compiled once per number type; never fast-math, so nothing is contracted or reordered.
+_sum_float32 = _sum_float64 = _sum_int64 = njit(cache=True)(_sum_in_order)
+_add_rows = njit(cache=True)(_row_sums_in_order)

@@ -1,0 +1,136 @@
+"""Integers to integers of another scale: a multiplication, a shift, a rounding rule, a clip.
+
+A real factor is a multiplier 2³⁰ ≤ m < 2³¹ and a shift s: factor = m/2^s. For an accumulator a, the
+rules (floor division, exact integers) are
+
+    half_up        ⌊(a·m + 2^(s−1)) / 2^s⌋                        nearest, ties upwards
+    half_even      nearest to a·m/2^s, ties to the even integer
+    floor          ⌊a·m / 2^s⌋                                    truncation of two's complement
+    tflite_double  h = trunc((a·m + (2³⁰ if a·m ≥ 0 else 1 − 2³⁰)) / 2³¹), then
+                   nearest to h/2^(s−31), ties away from zero
+
+then y = clip(rule + zero point, low, high). All are exact in 64-bit integers.
+
+Sources: gemmlowp (Jacob et al., arXiv:1712.05877, 2018, section 2.3) for ``tflite_double``, its
+saturating rounding doubling high multiplication and rounding shift; the others stated here.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from math import frexp
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from refimpl.arrays import Array
+
+Rounding: TypeAlias = Literal["half_up", "half_even", "floor", "tflite_double"]
+INT8 = (-128, 127)
+
+
+class Factor(NamedTuple):
+    """Real factors as integers: ``multiplier``/2^``shift``, each (channels,) int64."""
+
+    multiplier: Array
+    shift: Array
+
+
+def fixed_point(factors: Array) -> Factor:
+    """Nearest multiplier and shift to each positive binary64 factor below 2^30 (ties to even).
+
+    Raises
+    ------
+    ValueError
+        If a factor is not in [2⁻³¹, 1): the shift must be 31 to 61 so that every rule is exact.
+    """
+    pairs = [_fixed_point(float(each)) for each in np.atleast_1d(factors)]
+    return Factor(*(np.array(column, np.int64) for column in zip(*pairs, strict=True)))
+
+
+def requantise(
+    accumulator: Array,
+    factor: Factor,
+    *,
+    rounding: Rounding,
+    zero_point: int = 0,
+    channel_axis: int = 1,
+) -> Array:
+    """Scale int32 accumulators by a factor per channel and round; int64, before clipping.
+
+    Raises
+    ------
+    ValueError
+        If the rounding rule is unknown.
+    """
+    rule = rounding_rule(rounding)
+    wide = [1] * accumulator.ndim
+    wide[channel_axis] = -1
+    multiplier, shift = (each.reshape(wide) for each in factor)
+    return rule(accumulator.astype(np.int64) * multiplier, shift) + zero_point
+
+
+def saturate(values: Array, limits: tuple[int, int] = INT8) -> Array:
+    """Clip to the range of int8 (or ``limits``) and store as int8."""
+    return np.clip(values, *limits).astype(np.int8)
+
+
+def rounding_rule(name: str) -> Callable[[Array, Array], Array]:
+    """The function (product, shift) → rounded of a rule's name.
+
+    Raises
+    ------
+    ValueError
+        If there is no rule of that name.
+    """
+    if name not in RULES:
+        raise ValueError(f"rounding must be one of {', '.join(RULES)}, not {name!r}")
+    return RULES[name]
+
+
+def _fixed_point(factor: float) -> tuple[int, int]:
+    if not 2.0**-31 <= factor < 1:
+        raise ValueError(f"a requantisation factor must lie in [2^-31, 1), not be {factor!r}")
+    fraction, exponent = frexp(factor)  # factor = fraction · 2^exponent, ½ ≤ fraction < 1
+    multiplier = round(Fraction(fraction) * 2**31)
+    if multiplier == 2**31:
+        return 2**30, 30 - exponent
+    return multiplier, 31 - exponent
+
+
+def _half_up(product: Array, shift: Array) -> Array:
+    return (product + (np.int64(1) << (shift - 1))) >> shift
+
+
+def _half_even(product: Array, shift: Array) -> Array:
+    quotient = product >> shift
+    twice = (product - (quotient << shift)) * 2 - (np.int64(1) << shift)
+    up = (twice > 0) | ((twice == 0) & (quotient % 2 == 1))
+    return quotient + up
+
+
+def _floor(product: Array, shift: Array) -> Array:
+    return product >> shift
+
+
+def _tflite_double(product: Array, shift: Array) -> Array:
+    half = np.int64(1) << 30
+    nudged = product + np.where(product >= 0, half, 1 - half)
+    high = np.sign(nudged) * (np.abs(nudged) >> 31)
+    rest = shift - 31
+    away = (np.abs(high) + ((np.int64(1) << rest) >> 1)) >> rest
+    return np.sign(high) * away
+
+
+RULES: dict[str, Callable[[Array, Array], Array]] = {
+    "half_up": _half_up,
+    "half_even": _half_even,
+    "floor": _floor,
+    "tflite_double": _tflite_double,
+}
+FORMULAS: dict[str, str] = {
+    "half_up": "floor((a*m + 2^(s-1)) / 2^s)",
+    "half_even": "nearest to a*m/2^s, ties to even",
+    "floor": "floor(a*m / 2^s)",
+    "tflite_double": "h = trunc((a*m + (2^30 if a*m >= 0 else 1-2^30)) / 2^31); "
+    "nearest to h/2^(s-31), ties away from zero",
+}

@@ -1,0 +1,1 @@
+"""Networks with X-volution: what they are made of (``resnet``), and running them (``run``)."""
