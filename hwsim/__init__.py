@@ -1,1 +1,43 @@
-"""x."""
+"""Cost model: what a layer or a network takes on a MAC-array NPU, in cycles and bytes.
+
+Read ``workload`` (what is asked), ``machine`` (what answers), ``dataflow`` (how the one is laid on
+the other), then ``cycles`` and ``traffic``. ``systolic`` and ``buffers`` are the literal
+simulations that judge them. Everything but ``io`` and ``cli`` is pure.
+"""
+
+from hwsim.cost import Cost
+from hwsim.evaluate import Estimate, LayerCost, compare_forms, estimate, layer_forms
+from hwsim.io import find_machine, preset, preset_names, read_machine
+from hwsim.lowering import FORMS
+from hwsim.machine import Array, Buffers, Dram, Machine, VectorUnit, with_vector_unit
+from hwsim.networks import NETWORKS, Network, network
+from hwsim.workload import Convolution, Elementwise, Layer, Pooling, Softmax, matrix_product
+
+__all__ = [
+    "FORMS",
+    "NETWORKS",
+    "Array",
+    "Buffers",
+    "Convolution",
+    "Cost",
+    "Dram",
+    "Elementwise",
+    "Estimate",
+    "Layer",
+    "LayerCost",
+    "Machine",
+    "Network",
+    "Pooling",
+    "Softmax",
+    "VectorUnit",
+    "compare_forms",
+    "estimate",
+    "find_machine",
+    "layer_forms",
+    "matrix_product",
+    "network",
+    "preset",
+    "preset_names",
+    "read_machine",
+    "with_vector_unit",
+]

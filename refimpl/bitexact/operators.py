@@ -12,7 +12,7 @@ int8 (x − z exact in 9 bits, products summed modulo 2³², then ``requantise``
 fp32 (``accumulate.Accumulation`` says the order): the same stages without scales; in xvolution each
 branch is fl(fl(acc + b)·s) + t rounded after every operation, then the branches are added.
 
-Outside the image a convolution reads real 0, the zero point. A circular shift wraps; one with a zero
+Outside the image a convolution reads real 0, the zero point. A circular shift wraps; one with zero
 boundary reads real 0 too. Weights have zero point 0. Every function maps input tensors by name to
 stages by name, in the order of computation, the last one the output.
 """

@@ -1,0 +1,19 @@
+"""Conditions on what users hand in, each failing with one sentence: what must be what."""
+
+from collections.abc import Collection
+from difflib import get_close_matches
+
+
+def at_least(what: str, value: object, least: int) -> None:
+    """Raise ``ValueError`` unless ``value`` is an integer (not a truth value) ≥ ``least``."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{what} must be an integer of at least {least}, not {value!r}")
+
+
+def one_of(what: str, name: str, known: Collection[str]) -> str:
+    """Return ``name``, or raise ``ValueError`` that lists ``known`` and the nearest of them."""
+    if name in known:
+        return name
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise ValueError(f"{what} must be one of {', '.join(known)}, not {name!r}{hint}")

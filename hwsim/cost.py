@@ -1,0 +1,63 @@
+"""What running something takes. Costs of consecutive pieces of work add."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Extensive quantities only; ratios are methods, so they cannot go stale.
+
+    The first five are a budget: the total is their sum, by construction.
+
+    * ``compute_cycles``: the multiply-accumulates at the array's peak rate, rounded up.
+    * ``fragmentation_cycles``: operands streamed while part of the array stands empty.
+    * ``fill_drain_cycles``: skew, loading of the operand that stays, draining of results.
+    * ``vector_cycles``: the vector unit at work while the array is not.
+    * ``stall_cycles``: everything waits for DRAM.
+
+    ``hidden_vector_cycles`` is vector work under the array's, outside the budget.
+    ``filter_read_bytes`` is the part of ``dram_read_bytes`` that is the second operand;
+    ``compulsory_bytes`` what reading and writing everything just once would move.
+    """
+
+    compute_cycles: int = 0
+    fragmentation_cycles: int = 0
+    fill_drain_cycles: int = 0
+    vector_cycles: int = 0
+    stall_cycles: int = 0
+    hidden_vector_cycles: int = 0
+    macs: int = 0
+    vector_ops: int = 0
+    dram_read_bytes: int = 0
+    dram_write_bytes: int = 0
+    filter_read_bytes: int = 0
+    compulsory_bytes: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            **{
+                field.name: getattr(self, field.name) + getattr(other, field.name)
+                for field in fields(self)
+            }
+        )
+
+    @property
+    def budget(self) -> dict[str, int]:
+        """Parts of the total by name, cycles."""
+        names = ("compute", "fragmentation", "fill_drain", "vector", "stall")
+        return {name: getattr(self, f"{name}_cycles") for name in names}
+
+    @property
+    def cycles(self) -> int:
+        """Total: the sum of the budget."""
+        return sum(self.budget.values())
+
+    @property
+    def dram_bytes(self) -> int:
+        """Bytes read from and written to DRAM."""
+        return self.dram_read_bytes + self.dram_write_bytes
+
+    def utilisation(self, macs_per_cycle: int) -> float:
+        """Fraction of peak throughput spent on useful work; an idle cost has none."""
+        return self.macs / (self.cycles * macs_per_cycle) if self.cycles else 0.0

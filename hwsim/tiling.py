@@ -1,0 +1,150 @@
+"""How a convolution is cut so that its pieces fit on chip, and which cuts are tried.
+
+A tile computes some output rows of one image, or some whole images, for some output channels from
+some input channels. Groups come one after another. Within a group the input-channel slices are the
+innermost loop, so partial sums stay on chip until they are complete; the two loops outside are
+taken in either order:
+
+    ifmap-outer     bands of rows, then output channels: an input tile stays while filters pass
+    filter-outer    output channels, then bands of rows: a filter tile stays while inputs pass
+
+``candidates`` lists what a search tries: rows and images by powers of two, output channels by the
+array's columns times powers of two (halves included), input channels so that channels × taps is
+just within the array's rows times a power of two; and each in full. Ours; not exhaustive.
+"""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple, TypeAlias
+
+from hwsim.integers import chunks
+from hwsim.machine import Array, Buffers, Machine
+from hwsim.workload import Convolution
+
+Order: TypeAlias = Literal["ifmap-outer", "filter-outer"]
+ORDERS: tuple[Order, Order] = ("ifmap-outer", "filter-outer")
+
+
+class Tiling(NamedTuple):
+    """Largest tile: images, output rows, output and input channels of a group; and loop order."""
+
+    images: int
+    rows: int
+    out_channels: int
+    in_channels: int
+    order: Order
+
+
+class Band(NamedTuple):
+    """Output rows of a tile, over its images, and the input rows they touch."""
+
+    images: int
+    out_rows: int
+    in_rows: int
+
+
+class Pieces(NamedTuple):
+    """Everything a tiling cuts one group of a convolution into."""
+
+    bands: tuple[Band, ...]
+    out_channels: tuple[int, ...]
+    in_channels: tuple[int, ...]
+
+
+class TileBytes(NamedTuple):
+    """Bytes one tile occupies in each buffer."""
+
+    ifmap: int
+    filter: int
+    ofmap: int
+
+
+def pieces(conv: Convolution, tiling: Tiling) -> Pieces:
+    """The sizes of all tiles along each axis, in the order of the walk."""
+    return Pieces(
+        bands=tuple(_bands(conv, tiling)),
+        out_channels=chunks(conv.out_channels // conv.groups, tiling.out_channels),
+        in_channels=chunks(conv.in_channels // conv.groups, tiling.in_channels),
+    )
+
+
+def tile_bytes(conv: Convolution, tiling: Tiling, machine: Machine) -> TileBytes:
+    """Upper bound on the bytes a tile occupies; exact unless padding shortens every tile."""
+    in_rows = min(rows_touched(conv, 0, tiling.rows, clipped=False), conv.height)
+    inputs = tiling.images * in_rows * conv.width * tiling.in_channels
+    weights = tiling.out_channels * tiling.in_channels * conv.taps
+    outputs = tiling.images * tiling.rows * conv.out_width * tiling.out_channels
+    return TileBytes(
+        inputs * machine.operand_bytes,
+        weights * machine.operand_bytes,
+        outputs * machine.accumulator_bytes,
+    )
+
+
+def fits(needed: TileBytes, buffers: Buffers) -> bool:
+    """Whether as many tiles as the buffers hold at once have room."""
+    room = (buffers.ifmap_bytes, buffers.filter_bytes, buffers.ofmap_bytes)
+    return all(size * buffers.tiles_held <= most for size, most in zip(needed, room, strict=True))
+
+
+def candidates(conv: Convolution, array: Array) -> Iterator[Tiling]:
+    """Tilings worth trying, in both orders, whether or not they fit."""
+    outs = conv.out_channels // conv.groups
+    for images, rows in _band_sizes(conv):
+        for out_channels in _steps(array.cols, outs):
+            for in_channels in _slices(conv, array):
+                for order in ORDERS:
+                    yield Tiling(images, rows, out_channels, in_channels, order)
+
+
+def rows_touched(conv: Convolution, first: int, count: int, *, clipped: bool = True) -> int:
+    """Input rows that the windows of ``count`` output rows from ``first`` on span.
+
+    A window spans every row from its first to its last tap. Windows no further apart than they are
+    tall span one run of rows; others leave rows between them untouched. ``clipped`` leaves out the
+    rows of padding.
+    """
+    extent = conv.dilation * (conv.kernel_h - 1) + 1
+    start = first * conv.stride - conv.padding
+    if extent >= conv.stride:
+        runs = [(start, start + (count - 1) * conv.stride + extent)]
+    else:
+        runs = [(start + i * conv.stride, start + i * conv.stride + extent) for i in range(count)]
+    if not clipped:
+        return sum(end - begin for begin, end in runs)
+    return sum(max(0, min(end, conv.height) - max(begin, 0)) for begin, end in runs)
+
+
+def _bands(conv: Convolution, tiling: Tiling) -> Iterator[Band]:
+    for images in chunks(conv.batch, tiling.images):
+        first = 0
+        for rows in chunks(conv.out_height, tiling.rows):
+            touched = rows_touched(conv, first, rows)
+            yield Band(images, images * rows, images * touched)
+            first += rows
+
+
+def _band_sizes(conv: Convolution) -> list[tuple[int, int]]:
+    """Images and rows per tile: part of one image, or whole images."""
+    parts = [(1, rows) for rows in _steps(1, conv.out_height) if rows < conv.out_height]
+    return parts + [(images, conv.out_height) for images in _steps(1, conv.batch)]
+
+
+def _slices(conv: Convolution, array: Array) -> list[int]:
+    """Input channels per tile."""
+    channels = conv.in_channels // conv.groups
+    depths = _steps(array.rows, channels * conv.taps)
+    return sorted({min(channels, max(1, depth // conv.taps)) for depth in depths})
+
+
+def _steps(side: int, full: int) -> list[int]:
+    """``side`` times powers of two, halves included, below ``full``; and ``full``."""
+    sizes = {full}
+    step = side
+    while step > 0:
+        sizes.add(min(step, full))
+        step //= 2
+    step = side
+    while step < full:
+        sizes.add(step)
+        step *= 2
+    return sorted(sizes)

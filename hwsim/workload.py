@@ -1,0 +1,238 @@
+"""What is asked: primitives and layers, as shapes without values.
+
+Everything an array of multiply-accumulate elements does is a ``Convolution``; a matrix product is
+one with a 1×1 kernel and width 1 (``matrix_product``), and a batch of products that share no
+operand is a grouped one. What is done element by element is an ``Elementwise``, ``Pooling`` or
+``Softmax``. A ``label`` says what a primitive is for; it takes no part in comparisons, so equal
+shapes cost the same.
+
+A batch normalisation that follows a convolution is folded into it at inference and appears
+nowhere, unless a form says that it is kept.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
+
+from hwsim.checks import at_least, one_of
+
+Dim: TypeAlias = Literal["m", "n", "k"]
+
+ELEMENTWISE_KINDS = ("relu", "add", "multiply", "affine")
+POOLING_KINDS = ("maximum", "mean")
+VECTOR_KINDS = (*ELEMENTWISE_KINDS, *POOLING_KINDS, "softmax")
+
+
+class Gemm(NamedTuple):
+    """Matrix product C[m,n] = Σ_k A[m,k]·B[k,n]."""
+
+    m: int
+    n: int
+    k: int
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates: one for every triple (m, n, k)."""
+        return self.m * self.n * self.k
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Convolution:
+    """Two-dimensional convolution of (batch, in_channels, height, width), channels in groups.
+
+    Raises ``ValueError`` for sizes below one, groups that do not divide the channels, and a kernel
+    that does not fit in the padded image.
+    """
+
+    batch: int = 1
+    in_channels: int
+    height: int
+    width: int
+    out_channels: int
+    kernel_h: int = 1
+    kernel_w: int = 1
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+    groups: int = 1
+    label: str = field(default="convolution", compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "in_channels", "height", "width", "out_channels", "kernel_h"):
+            at_least(f"convolution {name}", getattr(self, name), 1)
+        for name in ("kernel_w", "stride", "dilation", "groups"):
+            at_least(f"convolution {name}", getattr(self, name), 1)
+        at_least("convolution padding", self.padding, 0)
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            raise ValueError(
+                f"groups must divide both channel counts, not be {self.groups} for "
+                f"{self.in_channels} and {self.out_channels}"
+            )
+        if min(self.out_height, self.out_width) < 1:
+            raise ValueError(
+                f"kernel {self.kernel_h}x{self.kernel_w} must fit in the padded image, not exceed "
+                f"{self.height}x{self.width} with padding {self.padding}"
+            )
+
+    @property
+    def out_height(self) -> int:
+        """Rows of the output image."""
+        return self._out_size(self.height, self.kernel_h)
+
+    @property
+    def out_width(self) -> int:
+        """Columns of the output image."""
+        return self._out_size(self.width, self.kernel_w)
+
+    @property
+    def taps(self) -> int:
+        """Kernel positions per input channel."""
+        return self.kernel_h * self.kernel_w
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, products with the padding's zeros included."""
+        pixels = self.batch * self.out_height * self.out_width
+        return pixels * self.out_channels * self.taps * (self.in_channels // self.groups)
+
+    @property
+    def out_elements(self) -> int:
+        """Numbers in the output."""
+        return self.batch * self.out_channels * self.out_height * self.out_width
+
+    def _out_size(self, size: int, kernel: int) -> int:
+        return (size + 2 * self.padding - self.dilation * (kernel - 1) - 1) // self.stride + 1
+
+
+def matrix_product(
+    m: int, n: int, k: int, *, count: int = 1, label: str = "matrix product"
+) -> Convolution:
+    """``count`` independent products (m × k)·(k × n), as a convolution in ``count`` groups."""
+    return Convolution(
+        in_channels=k * count,
+        out_channels=n * count,
+        height=m,
+        width=1,
+        groups=count,
+        label=label,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elementwise:
+    """One result per element, from ``inputs`` tensors of the same size.
+
+    ``relu`` max(x, 0); ``add`` x + y; ``multiply`` x·y; ``affine`` a_c·x + b_c with constants per
+    channel. A ``fused`` one is applied while the primitive before it writes its results: it moves
+    nothing through DRAM, but occupies the vector unit all the same.
+    """
+
+    kind: str
+    elements: int
+    inputs: int = 1
+    fused: bool = False
+    label: str = field(default="elementwise", compare=False)
+
+    def __post_init__(self) -> None:
+        one_of("elementwise kind", self.kind, ELEMENTWISE_KINDS)
+        at_least("elements", self.elements, 1)
+        at_least("inputs", self.inputs, 1)
+        if self.fused and self.inputs != 1:
+            raise ValueError(f"a fused primitive must have one input, not {self.inputs}")
+
+    @property
+    def operations(self) -> int:
+        """Applications of the kind's function."""
+        return self.elements
+
+    @property
+    def read_elements(self) -> int:
+        """Numbers read from DRAM."""
+        return 0 if self.fused else self.elements * self.inputs
+
+    @property
+    def write_elements(self) -> int:
+        """Numbers written to DRAM."""
+        return 0 if self.fused else self.elements
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pooling:
+    """Maximum or mean over windows: ``window`` operations for each of ``outputs`` numbers.
+
+    Window positions that fall on the padding are counted as operations.
+    """
+
+    kind: str
+    inputs: int
+    outputs: int
+    window: int
+    label: str = field(default="pooling", compare=False)
+    fused: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        one_of("pooling kind", self.kind, POOLING_KINDS)
+        for name in ("inputs", "outputs", "window"):
+            at_least(f"pooling {name}", getattr(self, name), 1)
+
+    @property
+    def operations(self) -> int:
+        """Numbers looked at, over all windows."""
+        return self.outputs * self.window
+
+    @property
+    def read_elements(self) -> int:
+        """Numbers read from DRAM: each input once."""
+        return self.inputs
+
+    @property
+    def write_elements(self) -> int:
+        """Numbers written to DRAM."""
+        return self.outputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Softmax:
+    """Softmax over each of ``rows`` rows of ``cols`` numbers."""
+
+    rows: int
+    cols: int
+    label: str = field(default="softmax", compare=False)
+    kind: ClassVar[str] = "softmax"
+    fused: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        at_least("softmax rows", self.rows, 1)
+        at_least("softmax cols", self.cols, 1)
+
+    @property
+    def operations(self) -> int:
+        """Numbers normalised."""
+        return self.rows * self.cols
+
+    @property
+    def read_elements(self) -> int:
+        """Numbers read from DRAM: each score once."""
+        return self.operations
+
+    @property
+    def write_elements(self) -> int:
+        """Numbers written to DRAM."""
+        return self.operations
+
+
+VectorPrimitive: TypeAlias = Elementwise | Pooling | Softmax
+Primitive: TypeAlias = Convolution | VectorPrimitive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A named step of a network: the primitives that compute it, in order."""
+
+    name: str
+    form: str
+    primitives: tuple[Primitive, ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of its convolutions and matrix products."""
+        return sum(p.macs for p in self.primitives if isinstance(p, Convolution))

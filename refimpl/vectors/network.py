@@ -1,0 +1,118 @@
+"""Cases of a network's layers on a photograph, activations from the bit-exact path.
+
+The network gets seeded He weights and running statistics from the photograph itself (there are no
+trained weights in public); it is fused; its binary32 activations enter the chosen layers.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refimpl.arrays import Array
+from refimpl.nets.photograph import normalise, square
+from refimpl.nets.resnet import Network, Node, Parameters, initialise
+from refimpl.nets.run import BIT_EXACT, calibrate, fuse_network, run
+from refimpl.vectors.case import Case, Choices, layer_cases
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A network with weights, its fused form, the input, and activations by node name."""
+
+    network: Network
+    parameters: Parameters
+    fused: Network
+    fused_parameters: Parameters
+    image: Array
+    activations: Mapping[str, Array]
+
+
+def prepare(
+    network: Network,
+    pixels: Array,
+    *,
+    keep: Sequence[str] = (),
+    seed: str = "0",
+    progress: Callable[[str], None] = lambda _: None,
+) -> Prepared:
+    """Initialise, calibrate on the photograph, fuse, and run to the bit.
+
+    ``pixels`` are uint8 (h, w, 3). Activations are kept for the last node and those in ``keep``.
+    """
+    image = normalise(square(pixels))
+    parameters = calibrate(network, initialise(network, seed=seed), image, progress=progress)
+    fused, fused_parameters = fuse_network(network, parameters)
+    activations = run(
+        fused, fused_parameters, image, arithmetic=BIT_EXACT, keep=keep, progress=progress
+    )
+    return Prepared(
+        network=network,
+        parameters=parameters,
+        fused=fused,
+        fused_parameters=fused_parameters,
+        image=image,
+        activations=activations,
+    )
+
+
+def until(network: Network, layers: Sequence[str]) -> Network:
+    """The network up to the last of the named layers: all that their inputs depend on."""
+    wanted = [network.node(name) for name in layers]
+    last = max(network.nodes.index(node) for node in wanted)
+    end = last + 2  # a convolution is followed by its normalisation
+    return Network(name=network.name, nodes=network.nodes[:end])
+
+
+def inputs_of(network: Network, layers: Sequence[str]) -> list[str]:
+    """Names of the activations that enter the named layers, in the fused network."""
+    return [_through_norm(network.node(name).inputs[0]) for name in layers]
+
+
+def network_cases(
+    prepared: Prepared,
+    layers: Sequence[str],
+    choices: Choices,
+    *,
+    stimulus: Mapping[str, Any],
+    crop: int | None = None,
+) -> list[Case]:
+    """Cases of the named layers; ``prepared`` must have kept ``inputs_of`` them.
+
+    With ``crop``, a layer works on the middle crop × crop of its input only: smaller files.
+
+    Raises
+    ------
+    ValueError
+        If a layer is not one that vectors can be written for, or the crop does not fit.
+    """
+    cases = []
+    for name, source in zip(layers, inputs_of(prepared.network, layers), strict=True):
+        node = prepared.network.node(name)
+        x = np.asarray(prepared.image if source == "image" else prepared.activations[source])
+        cases += layer_cases(
+            node,
+            _weights(prepared, node),
+            x if crop is None else _middle(x, crop),
+            choices,
+            stimulus={**stimulus, "network": prepared.network.name, "crop": crop},
+        )
+    return cases
+
+
+def _middle(x: Array, side: int) -> Array:
+    height, width = x.shape[2:]
+    if not 1 <= side <= min(height, width):
+        raise ValueError(f"crop must be from 1 to {min(height, width)} for this layer, not {side}")
+    top, left = (height - side) // 2, (width - side) // 2
+    return x[:, :, top : top + side, left : left + side]
+
+
+def _weights(prepared: Prepared, node: Node) -> Mapping[str, Any]:
+    own = prepared.parameters.get(node.name, {})
+    return own | prepared.parameters.get(f"{node.name}.bn", {})
+
+
+def _through_norm(name: str) -> str:
+    return name.removesuffix(".bn")
