@@ -34,6 +34,11 @@ class Cost:
     filter_read_bytes: int = 0
     compulsory_bytes: int = 0
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if getattr(self, field.name) < 0:
+                raise ValueError(f"{field.name} must not be negative, as in {self}")
+
     def __add__(self, other: Self) -> Self:
         return type(self)(
             **{

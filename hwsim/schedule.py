@@ -17,7 +17,6 @@ through the same phases cycle by cycle.
 """
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,24 +24,31 @@ from numpy.typing import NDArray
 
 from hwsim.cycles import ArrayCycles, array_cycles
 from hwsim.dataflow import DATAFLOWS
-from hwsim.machine import Machine
+from hwsim.integers import ceil_div
+from hwsim.machine import Dram, Machine
 from hwsim.tiling import Order, Pieces
 from hwsim.workload import Convolution, Gemm
 
 Ints: TypeAlias = NDArray[Any]
 
 
-class Steps(NamedTuple):
-    """Cycles per tile, in the order of the walk."""
+class Transfers(NamedTuple):
+    """Cycles to move a tile: ifmap (band, slice), filter (out, slice), ofmap (band, out)."""
 
-    load: Ints
-    compute: Ints
-    store: Ints
+    ifmap: Ints
+    filter: Ints
+    ofmap: Ints
 
 
 def total_cycles(conv: Convolution, parts: Pieces, order: Order, machine: Machine) -> int:
     """Cycles of ``conv`` cut into ``parts`` and walked in ``order``, waiting for DRAM included."""
-    load, compute, store = _steps(conv, parts, order, machine)
+    band, out, part = _walk(parts, order)
+    moved = _transfers(conv, parts, machine)
+    load = moved.ifmap[band, part] * _changed(band, part)
+    load += moved.filter[out, part] * _changed(out, part)
+    store = moved.ofmap[band, out] * (part == len(parts.in_channels) - 1)
+    compute = _computations(conv, parts, machine)[band, out, part]
+    load, store, compute = (np.tile(steps, conv.groups) for steps in (load, store, compute))
     if not machine.buffers.double_buffered:
         return int(load.sum() + compute.sum() + store.sum())
     meanwhile = np.append(load[1:], 0) + np.append(0, store[:-1])
@@ -53,9 +59,10 @@ def array_total(conv: Convolution, parts: Pieces, machine: Machine) -> ArrayCycl
     """The array's own cycles, over all tiles of all groups."""
     flow = DATAFLOWS[machine.dataflow]
     total = streamed = 0
-    for m, bands in Counter(_pixels(conv, parts)).items():
-        for n, outs in Counter(parts.out_channels).items():
-            for channels, slices in Counter(parts.in_channels).items():
+    pixels, outputs, inputs = (Counter(axis).items() for axis in (_pixels(conv, parts), *parts[1:]))
+    for m, bands in pixels:
+        for n, outs in outputs:
+            for channels, slices in inputs:
                 tile = array_cycles(Gemm(m, n, channels * conv.taps), machine.array, flow)
                 tiles = bands * outs * slices * conv.groups
                 total += tiles * tile.total
@@ -63,40 +70,67 @@ def array_total(conv: Convolution, parts: Pieces, machine: Machine) -> ArrayCycl
     return ArrayCycles(total, streamed)
 
 
-def least_cycles(
-    conv: Convolution, parts: Pieces, array: ArrayCycles, dram_bytes: int, machine: Machine
-) -> int:
-    """A bound no schedule of ``parts`` beats: cheap, and close where one resource decides."""
-    per_cycle = machine.dram.bytes_per_cycle
-    moving = -(-dram_bytes * per_cycle.denominator // per_cycle.numerator)
-    if not machine.buffers.double_buffered:
-        return array.total + moving
-    moved = machine.dram.transfer_cycles
-    first = moved(_ifmap_bytes(conv, parts, machine)[0][0])
-    first += moved(_filter_bytes(conv, parts, machine)[0][0])
-    last = moved(_ofmap_bytes(conv, parts, machine)[-1][-1])
-    return max(moving, first + array.total + last)
+def least_cycles(array: ArrayCycles, dram_bytes: int, machine: Machine) -> int:
+    """Cycles that no schedule beats, from the totals of its two resources."""
+    moving = int(_moving(dram_bytes, machine.dram))
+    if machine.buffers.double_buffered:
+        return max(array.total, moving)
+    return array.total + moving
 
 
-def _steps(conv: Convolution, parts: Pieces, order: Order, machine: Machine) -> Steps:
-    """Transfers and computations along the walk; every array is (bands, outs, slices) at first."""
-    moved = machine.dram.transfer_cycles
-    shape = tuple(len(axis) for axis in parts)
-    band, out, channel = np.indices(shape)
-    ifmap = _looked_up(moved, _ifmap_bytes(conv, parts, machine))[:, None, :]
-    filters = _looked_up(moved, _filter_bytes(conv, parts, machine))[None, :, :]
-    ofmap = _looked_up(moved, _ofmap_bytes(conv, parts, machine))[:, :, None]
+def _walk(parts: Pieces, order: Order) -> tuple[Ints, Ints, Ints]:
+    """Indices of band, output-channel piece and input-channel slice, tile by tile."""
+    indices = np.indices(tuple(len(axis) for axis in parts))
+    if order == "filter-outer":
+        indices = indices.swapaxes(1, 2)
+    band, out, part = indices.reshape(3, -1)
+    return band, out, part
 
-    def walk(values: Ints) -> Ints:
-        outer_first = values if order == "ifmap-outer" else values.swapaxes(0, 1)
-        return np.broadcast_to(outer_first, outer_first.shape).ravel()
 
-    def changed(first: Ints, second: Ints) -> Ints:
-        a, b = walk(first), walk(second)
-        return np.append(True, (a[1:] != a[:-1]) | (b[1:] != b[:-1]))
+def _changed(first: Ints, second: Ints) -> Ints:
+    """Where a tile's index differs from that of the step before; the first step has none."""
+    differs = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+    return np.append(True, differs)  # noqa: FBT003  an element, not a flag
 
-    load = walk(ifmap + 0 * out) * changed(band, channel)
-    load = load + walk(filters + 0 * band) * changed(out, channel)
-    store = walk(ofmap * (channel == shape[2] - 1))
-    compute = walk(_computations(conv, parts, machine))
-    return Steps(*(np.tile(steps, conv.groups) for steps in (load, compute, store)))
+
+def _transfers(conv: Convolution, parts: Pieces, machine: Machine) -> Transfers:
+    rows = np.array([band.in_rows for band in parts.bands])
+    pixels = np.array(_pixels(conv, parts))
+    outs, ins = np.array(parts.out_channels), np.array(parts.in_channels)
+    latency, width = machine.dram.latency_cycles, machine.operand_bytes
+
+    def cycles(elements: Ints) -> Ints:
+        return latency + _moving(elements * width, machine.dram)
+
+    return Transfers(
+        ifmap=cycles(np.multiply.outer(rows * conv.width, ins)),
+        filter=cycles(np.multiply.outer(outs * conv.taps, ins)),
+        ofmap=cycles(np.multiply.outer(pixels, outs)),
+    )
+
+
+def _computations(conv: Convolution, parts: Pieces, machine: Machine) -> Ints:
+    """The array's cycles per (band, out, slice), one evaluation per distinct size."""
+    flow = DATAFLOWS[machine.dataflow]
+    axes = (_pixels(conv, parts), parts.out_channels, parts.in_channels)
+    (ms, m), (ns, n), (ks, k) = (np.unique(axis, return_inverse=True) for axis in axes)
+    distinct = np.array(
+        [
+            [
+                [array_cycles(Gemm(m, n, k), machine.array, flow).total for k in ks * conv.taps]
+                for n in ns
+            ]
+            for m in ms
+        ]
+    )
+    return distinct[np.ix_(m, n, k)]
+
+
+def _pixels(conv: Convolution, parts: Pieces) -> list[int]:
+    return [band.out_rows * conv.out_width for band in parts.bands]
+
+
+def _moving(transfer_bytes: Any, dram: Dram) -> Any:
+    """Cycles the bytes themselves take, for a number or an array of numbers."""
+    per_cycle = dram.bytes_per_cycle
+    return ceil_div(transfer_bytes * per_cycle.denominator, per_cycle.numerator)

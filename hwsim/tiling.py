@@ -58,10 +58,22 @@ class TileBytes(NamedTuple):
     ofmap: int
 
 
-def pieces(conv: Convolution, tiling: Tiling) -> Pieces:
-    """The sizes of all tiles along each axis, in the order of the walk."""
+def bands_of(conv: Convolution, images: int, rows: int) -> tuple[Band, ...]:
+    """Bands of at most ``images`` images by ``rows`` output rows, in the order of the walk."""
+    bands = []
+    for count in chunks(conv.batch, images):
+        first = 0
+        for height in chunks(conv.out_height, rows):
+            touched = rows_touched(conv, first, height)
+            bands.append(Band(count, count * height, count * touched))
+            first += height
+    return tuple(bands)
+
+
+def pieces(conv: Convolution, tiling: Tiling, bands: tuple[Band, ...] | None = None) -> Pieces:
+    """The sizes of all tiles along each axis; ``bands`` if the caller has them already."""
     return Pieces(
-        bands=tuple(_bands(conv, tiling)),
+        bands=bands or bands_of(conv, tiling.images, tiling.rows),
         out_channels=chunks(conv.out_channels // conv.groups, tiling.out_channels),
         in_channels=chunks(conv.in_channels // conv.groups, tiling.in_channels),
     )
@@ -112,15 +124,6 @@ def rows_touched(conv: Convolution, first: int, count: int, *, clipped: bool = T
     if not clipped:
         return sum(end - begin for begin, end in runs)
     return sum(max(0, min(end, conv.height) - max(begin, 0)) for begin, end in runs)
-
-
-def _bands(conv: Convolution, tiling: Tiling) -> Iterator[Band]:
-    for images in chunks(conv.batch, tiling.images):
-        first = 0
-        for rows in chunks(conv.out_height, tiling.rows):
-            touched = rows_touched(conv, first, rows)
-            yield Band(images, images * rows, images * touched)
-            first += rows
 
 
 def _band_sizes(conv: Convolution) -> list[tuple[int, int]]:

@@ -85,7 +85,7 @@ def _r(*shape: int, seed: int = 0) -> Array:
     return rationals(*shape, seed=seed + 17 * sum(shape))
 
 
-def _bn(channels: int, seed: int) -> ref.BatchNorm:
+def square_bn(channels: int, seed: int) -> ref.BatchNorm:
     """Normalisation whose var + eps (eps = 1/4) is the square of a rational, channel by channel."""
     roots = np.array([Fraction(3 + c + seed, 2 + c) for c in range(channels)], object)
     return ref.BatchNorm(
@@ -132,7 +132,7 @@ CASES: tuple[OperatorCase, ...] = (
     ),
     OperatorCase(
         name="batch_norm",
-        inputs={"x": _r(2, 3, 2, 3)} | _bn(3, 1)._asdict(),
+        inputs={"x": _r(2, 3, 2, 3)} | square_bn(3, 1)._asdict(),
         backward_needs=("x", "gamma", "mean", "var"),
         options=QUARTER,
         inexact=("sqrt",),
@@ -202,8 +202,8 @@ CASES: tuple[OperatorCase, ...] = (
             "x": _r(1, 2, 4, 3),
             "w_c": _r(2, 2, 3, 3),
             "w_a": _r(2, 8, 1, 1),
-            "bn_c": _bn(2, 1),
-            "bn_a": _bn(2, 4),
+            "bn_c": square_bn(2, 1),
+            "bn_a": square_bn(2, 4),
             "b_c": _r(2),
             "b_a": _r(2, seed=1),
         },

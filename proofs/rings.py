@@ -135,3 +135,8 @@ def rationals(*shape: int, seed: int) -> Array:
     rng = np.random.default_rng(seed)
     make = np.frompyfunc(lambda a, b: Fraction(int(a), int(b)), 2, 1)
     return np.asarray(make(rng.integers(-9, 10, shape), rng.integers(1, 10, shape)), object)
+
+
+def same(left: Array, right: Array) -> bool:
+    """Whether two arrays have one shape and the same exact numbers in it."""
+    return left.shape == right.shape and bool(np.all(left == right))

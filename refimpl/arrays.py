@@ -8,6 +8,7 @@ float32, ``fractions.Fraction``, integers modulo a prime, all in NumPy arrays.
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from types import FunctionType
 from typing import Any, TypeAlias, TypeVar, cast, get_args
 
 import numpy as np
@@ -26,14 +27,16 @@ class ShapeError(ValueError):
 
 
 def shaped(function: Function) -> Function:
-    """Check argument and result shapes against the signature, on every call.
+    """Check the shapes of arguments and result against the signature, on every call.
+
+    Options (arguments without named axes) are the operator's own to check: it knows what they mean.
 
     Raises
     ------
     ShapeError
         One sentence: which shapes the function takes, and which it was given.
     """
-    checked = jaxtyped(function, typechecker=beartype)
+    checked = jaxtyped(_arrays_only(function), typechecker=beartype)
     signature = inspect.signature(function)
 
     @wraps(function)
@@ -66,6 +69,24 @@ def pair(name: str, value: Pair, *, least: int) -> tuple[int, int]:
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _arrays_only(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, annotated with its array shapes and nothing else."""
+    same = FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    same.__kwdefaults__ = function.__kwdefaults__
+    same.__annotations__ = {
+        name: annotation
+        for name, annotation in function.__annotations__.items()
+        if _axes(annotation) is not None
+    }
+    return same
 
 
 def _shape_sentence(name: str, signature: inspect.Signature, bound: dict[str, Any]) -> str:

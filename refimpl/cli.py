@@ -5,7 +5,6 @@ This is the only module of ``refimpl`` that prints and exits.
 
 import json
 import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -66,6 +65,7 @@ Stage = Annotated[
 
 @app.command()
 def vectors(
+    context: typer.Context,
     out: Annotated[Path, typer.Argument(help="Directory to create; it must not exist yet.")],
     operator: Operators = None,
     layer: Layers = None,
@@ -84,6 +84,7 @@ def vectors(
     kinds: Annotated[
         str, typer.Option("--files", help="Kinds of file, of npy, bin and hex.")
     ] = "npy,bin,hex",
+    side: Annotated[int, typer.Option(help="Layers: input side of the network, pixels.")] = 224,
     crop: Annotated[
         int | None, typer.Option(help="Layers: only the middle CROP×CROP of what enters them.")
     ] = None,
@@ -132,11 +133,11 @@ def vectors(
         if operator or not layer:
             cases += random_cases(operator or OPERATORS, sizes, choices, seed=seed)
         if layer:
-            cases += _layer_cases(_network(network, stage), layer, image, choices, seed, crop)
+            cases += _layer_cases(_network(network, stage), layer, image, choices, seed, side, crop)
         with _progress("writing", len(cases)) as advance:
             files = set_files(
                 _each(cases, advance),
-                command=_regenerate(),
+                command=_regenerate(context),
                 tool_version=io.tool_version(),
                 layout=layout,
                 kinds=tuple(kinds.split(",")),
@@ -213,13 +214,23 @@ def layers(network: NetworkName = "resnet50", stage: Stage = "conv3_x") -> None:
 
 
 def _layer_cases(
-    network: Network, layer: list[str], image: str, choices: Choices, seed: str, crop: int | None
+    network: Network,
+    layer: list[str],
+    image: str,
+    choices: Choices,
+    seed: str,
+    side: int,
+    crop: int | None,
 ) -> list[Case]:
     part = until(network, layer)
     pixels, stimulus = io.read_photograph(image)
     with _progress(f"running {network.name}", 2 * len(part.nodes)) as advance:
-        prepared = prepare(part, pixels, keep=inputs_of(part, layer), seed=seed, progress=advance)
-    return network_cases(prepared, layer, choices, stimulus={**stimulus, "seed": seed}, crop=crop)
+        prepared = prepare(
+            part, pixels, side=side, keep=inputs_of(part, layer), seed=seed, progress=advance
+        )
+    return network_cases(
+        prepared, layer, choices, stimulus={**stimulus, "seed": seed, "side": side}, crop=crop
+    )
 
 
 def _network(name: str, stage: str) -> Network:
@@ -280,9 +291,15 @@ def _check_case(golden: Path, device: Path, entry: CaseEntry) -> Iterator[Verdic
             )
 
 
-def _regenerate() -> str:
-    """The command line, as it can be typed again."""
-    return shlex.join(["refimpl", *sys.argv[1:]])
+def _regenerate(context: typer.Context) -> str:
+    """The command that writes the same set again: every option that is not at its default."""
+    words = ["refimpl", "vectors", "SET"]
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if parameter.param_type_name == "option" and value and value != parameter.default:
+            several = value if isinstance(value, list | tuple) else [value]
+            words += [word for each in several for word in (parameter.opts[0], str(each))]
+    return shlex.join(words)
 
 
 def _each(cases: list[Case], advance: Any) -> Iterator[Case]:

@@ -32,7 +32,7 @@ class Conv2dGrads(NamedTuple):
 
 @shaped
 def conv2d(
-    x: Shaped[Array, "n c h w_"],
+    x: Shaped[Array, "n c h w"],
     w: Shaped[Array, "o c_g k_h k_w"],
     b: Shaped[Array, " o"] | None = None,
     *,
@@ -70,7 +70,7 @@ def conv2d(
 @shaped
 def conv2d_backward(
     dy: Shaped[Array, "n o i j"],
-    x: Shaped[Array, "n c h w_"],
+    x: Shaped[Array, "n c h w"],
     w: Shaped[Array, "o c_g k_h k_w"],
     *,
     stride: Pair = 1,
@@ -141,10 +141,14 @@ def conv_geometry(
     """
     steps, pads = pair("stride", stride, least=1), pair("padding", padding, least=0)
     apart = pair("dilation", dilation, least=1)
-    if groups < 1 or w_shape[0] % groups or x_shape[1] != w_shape[1] * groups:
+    if not isinstance(groups, int | np.integer) or groups < 1:
+        raise ValueError(f"groups must be a positive integer, not {groups!r}")
+    if w_shape[0] % groups:
+        raise ValueError(f"groups must divide the {w_shape[0]} output channels, not be {groups}")
+    if x_shape[1] != w_shape[1] * groups:
         raise ValueError(
-            f"channels must be split evenly: w {w_shape} with groups={groups} must have a multiple "
-            f"of {groups} outputs and take {w_shape[1] * groups} input channels, not {x_shape[1]}"
+            f"x must have {w_shape[1] * groups} channels, which w {w_shape} with groups={groups} "
+            f"takes, not {x_shape[1]}"
         )
     kernel, image = w_shape[2:], x_shape[2:]
     spans = [d * (k - 1) + 1 for d, k in zip(apart, kernel, strict=True)]

@@ -39,7 +39,7 @@ class PssaGrads(NamedTuple):
 
 @shaped
 def pssa(
-    x: Shaped[Array, "n c h w_"],
+    x: Shaped[Array, "n c h w"],
     w: Shaped[Array, "o dc_g k_h k_w"],
     b: Shaped[Array, " o"] | None = None,
     *,
@@ -76,7 +76,7 @@ def pssa(
 @shaped
 def pssa_backward(
     dy: Shaped[Array, "n o i j"],
-    x: Shaped[Array, "n c h w_"],
+    x: Shaped[Array, "n c h w"],
     w: Shaped[Array, "o dc_g k_h k_w"],
     *,
     directions: Directions = FOUR_DIRECTIONS,

@@ -91,8 +91,11 @@ def offsets(directions: Directions, length: int) -> list[Offset]:
     """
     if not isinstance(length, int | np.integer) or length < 1:
         raise ValueError(f"length must be a positive integer, not {length!r}")
-    if not len(directions):
-        raise ValueError("directions must name at least one offset, such as (0, 1) for right")
+    if not isinstance(directions, Sequence) or not directions or isinstance(directions, str):
+        raise ValueError(
+            f"directions must be a sequence of offsets, such as [(0, 1)] for right, "
+            f"not {directions!r}"
+        )
     for each in directions:
         if not (
             isinstance(each, tuple | list)

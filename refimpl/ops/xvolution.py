@@ -227,7 +227,7 @@ def xvolution_training_backward(
 
 @shaped
 def xvolution_fused(
-    x: Shaped[Array, "n c h w_"],
+    x: Shaped[Array, "n c h w"],
     w: Shaped[Array, "o zc k_h k_w"],
     b: Shaped[Array, " o"] | None = None,
     *,
@@ -246,7 +246,7 @@ def xvolution_fused(
 @shaped
 def xvolution_fused_backward(
     dy: Shaped[Array, "n o i j"],
-    x: Shaped[Array, "n c h w_"],
+    x: Shaped[Array, "n c h w"],
     w: Shaped[Array, "o zc k_h k_w"],
     *,
     directions: Directions = FOUR_DIRECTIONS,

@@ -33,15 +33,17 @@ def prepare(
     network: Network,
     pixels: Array,
     *,
+    side: int = 224,
     keep: Sequence[str] = (),
     seed: str = "0",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Prepared:
     """Initialise, calibrate on the photograph, fuse, and run to the bit.
 
-    ``pixels`` are uint8 (h, w, 3). Activations are kept for the last node and those in ``keep``.
+    ``pixels`` are uint8 (h, w, 3), shrunk to ``side`` × ``side``. Activations are
+    kept for the last node and those in ``keep``.
     """
-    image = normalise(square(pixels))
+    image = normalise(square(pixels, side))
     parameters = calibrate(network, initialise(network, seed=seed), image, progress=progress)
     fused, fused_parameters = fuse_network(network, parameters)
     activations = run(

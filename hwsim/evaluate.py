@@ -1,0 +1,234 @@
+"""What a network, or a layer in several forms, costs on a machine.
+
+Policy, the same for all forms: primitives run one after another, and every tensor between two of
+them goes through DRAM. A vector primitive takes the longer of its vector cycles and its transfer.
+A fused one (ReLU, affine) moves nothing, and its vector cycles hide under the array's as far as the
+convolution before it lasts; what does not fit there is exposed. A primitive for which the machine
+has no unit is *not executable*: it costs nothing, is counted as missing and reported with the
+reason.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hwsim.cost import Cost
+from hwsim.integers import ceil_div
+from hwsim.lowering import FORMS, convolution_layer
+from hwsim.machine import Machine
+from hwsim.networks import Network, network
+from hwsim.search import Run, best_run
+from hwsim.tiling import Tiling
+from hwsim.traffic import compulsory_traffic
+from hwsim.workload import Convolution, Layer, Primitive, VectorPrimitive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrimitiveCost:
+    """One primitive with its cost and tiling, or the ``reason`` why it is not executable."""
+
+    primitive: Primitive
+    cost: Cost
+    tiling: Tiling | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCost:
+    """One layer with its primitives, in order."""
+
+    name: str
+    form: str
+    primitives: tuple[PrimitiveCost, ...]
+
+    @property
+    def cost(self) -> Cost:
+        """Sum over the executable primitives."""
+        return sum((each.cost for each in self.primitives), Cost())
+
+    @property
+    def not_executable(self) -> tuple[str, ...]:
+        """One reason per primitive that the machine has no unit for."""
+        return tuple(each.reason for each in self.primitives if each.reason is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How much of what was asked is in the cost."""
+
+    costed: int
+    primitives: int
+    costed_macs: int
+    macs: int
+    not_executable: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The coverage in words."""
+        share = self.costed_macs / self.macs if self.macs else 1.0
+        missing = "; ".join(self.not_executable) or "nothing"
+        return (
+            f"costed {self.costed} of {self.primitives} primitives, {share:.1%} of the MACs; "
+            f"not executable: {missing}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A network on a machine: the cost of every layer."""
+
+    network: Network
+    machine: Machine
+    layers: tuple[LayerCost, ...]
+
+    @property
+    def cost(self) -> Cost:
+        """Sum over all layers."""
+        return sum((layer.cost for layer in self.layers), Cost())
+
+    @property
+    def seconds(self) -> float:
+        """Duration at the machine's clock."""
+        return self.cost.cycles / self.machine.clock_hz
+
+    @property
+    def utilisation(self) -> float:
+        """Fraction of the array's peak spent on useful work."""
+        return self.cost.utilisation(self.machine.array.macs_per_cycle)
+
+    @property
+    def coverage(self) -> Coverage:
+        """What the cost leaves out."""
+        return coverage(self.layers)
+
+
+def estimate(asked: Network, machine: Machine) -> Estimate:
+    """Cost of every layer of ``asked``; ``ValueError`` if the buffers cannot hold a tile."""
+    layers = cost_layers(asked.layers, machine)
+    return Estimate(network=asked, machine=machine, layers=layers)
+
+
+def cost_layers(layers: Sequence[Layer], machine: Machine) -> tuple[LayerCost, ...]:
+    """Cost of each layer; equal convolutions are searched once."""
+    runs: dict[Convolution, Run] = {}
+    for layer in layers:
+        for primitive in layer.primitives:
+            if isinstance(primitive, Convolution) and primitive not in runs:
+                runs[primitive] = best_run(primitive, machine)
+    return tuple(_layer_cost(layer, runs, machine) for layer in layers)
+
+
+def layer_forms(
+    machine: Machine,
+    *,
+    in_channels: int,
+    out_channels: int,
+    height: int,
+    width: int,
+    stride: int = 1,
+    batch: int = 1,
+    relu: bool = True,
+) -> dict[str, LayerCost]:
+    """Cost of a 3 × 3 layer of that shape in every form, by the form's name."""
+    site = Convolution(
+        batch=batch,
+        in_channels=in_channels,
+        height=height,
+        width=width,
+        out_channels=out_channels,
+        kernel_h=3,
+        kernel_w=3,
+        stride=stride,
+        padding=1,
+    )
+    layers = [convolution_layer(form, site, relu=relu, form=form) for form in FORMS]
+    return {cost.form: cost for cost in cost_layers(layers, machine)}
+
+
+def compare_forms(
+    name: str,
+    stage: str,
+    machine: Machine,
+    *,
+    batch: int = 1,
+    height: int = 224,
+    width: int = 224,
+) -> dict[str, Estimate]:
+    """The 3 × 3 layers of one stage of a network, and only they, in every form."""
+    asked = {
+        form: network(name, stage=stage, form=form, batch=batch, height=height, width=width)
+        for form in FORMS
+    }
+    return {form: estimate(net.only(*net.sites), machine) for form, net in asked.items()}
+
+
+def coverage(layers: Sequence[LayerCost]) -> Coverage:
+    """How much of ``layers`` is in their cost."""
+    every = [each for layer in layers for each in layer.primitives]
+    costed = [each for each in every if each.reason is None]
+    reasons = [each.reason for each in every if each.reason is not None]
+    counted = {reason: reasons.count(reason) for reason in reasons}
+    return Coverage(
+        costed=len(costed),
+        primitives=len(every),
+        costed_macs=sum(_macs(each.primitive) for each in costed),
+        macs=sum(_macs(each.primitive) for each in every),
+        not_executable=tuple(f"{count} x {reason}" for reason, count in counted.items()),
+    )
+
+
+def _layer_cost(layer: Layer, runs: dict[Convolution, Run], machine: Machine) -> LayerCost:
+    done: list[PrimitiveCost] = []
+    shelter = 0  # cycles of the array under which a fused primitive can hide
+    for primitive in layer.primitives:
+        if isinstance(primitive, Convolution):
+            priced = _array_cost(primitive, runs[primitive], machine)
+            shelter = priced.cost.cycles
+        else:
+            priced = _vector_cost(primitive, machine, shelter if primitive.fused else 0)
+            shelter = max(0, shelter - priced.cost.hidden_vector_cycles) if primitive.fused else 0
+        done.append(priced)
+    return LayerCost(name=layer.name, form=layer.form, primitives=tuple(done))
+
+
+def _array_cost(conv: Convolution, run: Run, machine: Machine) -> PrimitiveCost:
+    ideal = ceil_div(conv.macs, machine.array.macs_per_cycle)
+    cost = Cost(
+        compute_cycles=ideal,
+        fragmentation_cycles=run.array.streamed - ideal,
+        fill_drain_cycles=run.array.total - run.array.streamed,
+        stall_cycles=run.cycles - run.array.total,
+        macs=conv.macs,
+        dram_read_bytes=run.traffic.ifmap_bytes + run.traffic.filter_bytes,
+        dram_write_bytes=run.traffic.ofmap_bytes,
+        filter_read_bytes=run.traffic.filter_bytes,
+        compulsory_bytes=compulsory_traffic(conv, machine).total_bytes,
+    )
+    if cost.cycles != run.cycles:
+        raise AssertionError(f"budget of {conv} must sum to {run.cycles}, not {cost.cycles}")
+    return PrimitiveCost(primitive=conv, cost=cost, tiling=run.tiling)
+
+
+def _vector_cost(work: VectorPrimitive, machine: Machine, shelter: int) -> PrimitiveCost:
+    unit = machine.vector
+    if unit is None or work.kind not in unit.cycles_per_element:
+        lacking = "has no vector unit" if unit is None else f"does not execute {work.kind}"
+        reason = f"{work.label}: {machine.name} {lacking}"
+        return PrimitiveCost(primitive=work, cost=Cost(), reason=reason)
+    busy = unit.cycles(work.kind, work.operations)
+    hidden = min(busy, shelter)
+    read, written = (n * machine.operand_bytes for n in (work.read_elements, work.write_elements))
+    moving = machine.dram.transfer_cycles(read) + machine.dram.transfer_cycles(written)
+    cost = Cost(
+        vector_cycles=busy - hidden,
+        hidden_vector_cycles=hidden,
+        stall_cycles=max(0, moving - busy),
+        vector_ops=work.operations,
+        dram_read_bytes=read,
+        dram_write_bytes=written,
+        compulsory_bytes=read + written,
+    )
+    return PrimitiveCost(primitive=work, cost=cost)
+
+
+def _macs(primitive: Primitive) -> int:
+    return primitive.macs if isinstance(primitive, Convolution) else 0

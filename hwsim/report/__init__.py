@@ -1,0 +1,1 @@
+"""Results as text: ``table`` for people, ``export`` for programs. Both are pure."""

@@ -1,0 +1,92 @@
+"""The sentences of the article that claims are about, in the original and in our translation.
+
+The article is the report by 机器之心 ("Machine Heart") on Chen, Wang and Ni, "X-volution: On the
+Unification of Convolution and Self-attention", arXiv:2106.02253 (2021). A4.2 is the second sentence
+we take from it about claim A4; an id without a number after a point is ours: it bears on that
+claim, but the article does not say it.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """A sentence of the article, or (with no ``text``) the claim of the article ours belongs to."""
+
+    id: str
+    text: str = ""
+    translation: str = ""
+
+    @property
+    def in_article(self) -> bool:
+        """Whether the article says it; else it is ours."""
+        return bool(self.text)
+
+    @property
+    def topic(self) -> str:
+        """The article's claim: A4 of A4.2."""
+        return self.id.partition(".")[0]
+
+
+def ours(topic: str) -> Sentence:
+    """Return the source of a claim that the article does not make, but that decides one it does."""
+    return Sentence(id=topic)
+
+
+PSSA_STEPS = Sentence(
+    id="A2.1",
+    text="首先将输入的特征沿指定的多个方向进行循环移位(采用索引来实现)得到移位后的特征,"
+    "然后将移位后的特征与原特征通过元素点积获得变换后的特征,"
+    "再对该特征在局部区域进行加权求和(可采用卷积来替代)",
+    translation="First the input features are shifted circularly (by indexing) along several given "
+    "directions; then each shifted map is multiplied element by element with the original, giving "
+    "transformed features; then these are summed with weights over a local region (for which a "
+    "convolution can be used).",
+)
+PSSA_IS_CONVOLUTION = Sentence(
+    id="A2.2",
+    text="PSSA 实际上将 self-attention 巧妙地转化为了一个在简单变换后的特征上的标准的卷积操作",
+    translation="PSSA in effect turns self-attention into a standard convolution on simply "
+    "transformed features.",
+)
+STACKING = Sentence(
+    id="A3.1",
+    text="通过层次堆叠,可以持续地将局部的上下文关系传播到全局从而实现全局的 self-attention。",
+    translation="By hierarchical stacking, local context is propagated on and on until it is "
+    "global, which realises global self-attention.",
+)
+CONDITIONAL_MERGE = Sentence(
+    id="A4.1",
+    text="这个多分枝的结构可以利用结构重参数化的方法进行有条件的合并。",
+    translation="This multi-branch structure can be merged, under conditions, by structural "
+    "re-parameterisation.",
+)
+SINGLE_CONVOLUTION = Sentence(
+    id="A4.2",
+    text="多分枝结构可以合并为单个卷积,合并后可以获得一个原子级的算子,称为 X-volution",
+    translation="The multi-branch structure can be merged into a single convolution; merged, it is "
+    "an atomic operator, called X-volution.",
+)
+STATIC_PLUS_DYNAMIC = Sentence(
+    id="A5.1",
+    text="X-volution 的权重可以看作一个静态卷积权重,以及一个内容相关动态卷积权重的和",
+    translation="The weight of X-volution can be seen as the sum of a static convolution weight "
+    "and a content-dependent, dynamic convolution weight.",
+)
+NO_EXTRA_OPERATOR = Sentence(
+    id="A6.1",
+    text="在现有通用网络计算框架上不需要额外算子支持",
+    translation="On existing general network frameworks it needs no support for additional "
+    "operators.",
+)
+NO_EXTRA_COMPUTATION = Sentence(
+    id="A7.1",
+    text="也不增加除卷积外的额外算力",
+    translation="Nor does it add computation beyond convolution.",
+)
+PLUG_AND_PLAY = Sentence(
+    id="A8.1",
+    text="此算子同时具备了卷积和 self-attention 的特性,且不会影响网络的规范性 / 可用性。",
+    translation="This operator has the properties of convolution and of self-attention, and does "
+    "not affect the regularity and usability of the network.",
+)
