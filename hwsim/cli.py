@@ -41,7 +41,7 @@ ESTIMATE_EXAMPLES = """\b
 Examples:
   hwsim estimate resnet50 --machine tpu-v1
   hwsim estimate resnet34 -m gemmini-default --layer conv3_1.conv1
-  hwsim estimate resnet50 -m scalesim-default --stage conv4_x --form xvolution-fused --vector-lanes 32
+  hwsim estimate resnet50 -m tpu-v1 --stage conv4_x --form xvolution-fused --vector-lanes 32
   hwsim estimate resnet34 -m my_npu.toml --batch 8 --input 800x1333 --csv cost.csv --json cost.json
 """
 FORMS_EXAMPLES = """\b

@@ -90,7 +90,7 @@ def _walk(parts: Pieces, order: Order) -> tuple[Ints, Ints, Ints]:
 def _changed(first: Ints, second: Ints) -> Ints:
     """Where a tile's index differs from that of the step before; the first step has none."""
     differs = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
-    return np.append(True, differs)  # noqa: FBT003  an element, not a flag
+    return np.append(True, differs)
 
 
 def _transfers(conv: Convolution, parts: Pieces, machine: Machine) -> Transfers:

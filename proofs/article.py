@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """A sentence of the article, or (with no ``text``) the claim of the article ours belongs to."""
+    """A sentence of the article; with no ``text``, the claim of the article that ours bears on."""
 
     id: str
     text: str = ""
@@ -22,14 +22,9 @@ class Sentence:
         """Whether the article says it; else it is ours."""
         return bool(self.text)
 
-    @property
-    def topic(self) -> str:
-        """The article's claim: A4 of A4.2."""
-        return self.id.partition(".")[0]
 
-
-def ours(topic: str) -> Sentence:
-    """Return the source of a claim that the article does not make, but that decides one it does."""
+def ours(topic: str = "ours") -> Sentence:
+    """Return the source of a claim that is not in the article; ``topic`` is what it bears on."""
     return Sentence(id=topic)
 
 

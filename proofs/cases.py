@@ -197,6 +197,31 @@ CASES: tuple[OperatorCase, ...] = (
         options={"normalise": "none"},
     ),
     OperatorCase(
+        name="global_attention",
+        inputs={
+            "x": _r(1, 2, 2, 3),
+            "w_q": _r(4, 2),
+            "w_k": _r(4, 2, seed=1),
+            "w_v": _r(2, 2),
+            "w_o": _r(3, 2),
+        },
+        backward_needs=("x", "w_q", "w_k", "w_v", "w_o"),
+        options={"normalise": "none", "order": "context", "heads": 2},
+    ),
+    OperatorCase(
+        name="local_attention",
+        inputs={"x": _r(2, 2, 3, 4), "w_q": _r(3, 2), "w_k": _r(3, 2, seed=1), "w_v": _r(2, 2)},
+        backward_needs=("x", "w_q", "w_k", "w_v"),
+        options={"stride": (2, 1), "dilation": (1, 2)},
+    ),
+    OperatorCase(
+        name="local_attention",
+        inputs={"x": _r(1, 2, 3, 2), "w_q": _r(2, 2), "w_k": _r(2, 2, seed=1), "w_v": _r(3, 2)},
+        backward_needs=("x", "w_q", "w_k", "w_v"),
+        options={"normalise": "softmax", "scale": Fraction(1, 2), "kernel": (3, 1)},
+        inexact=("exp",),
+    ),
+    OperatorCase(
         name="xvolution",
         inputs={
             "x": _r(1, 2, 4, 3),

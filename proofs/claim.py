@@ -46,7 +46,7 @@ class Claim:
     ``explain`` turns its counterexample into a sentence with numbers.
     """
 
-    name: str
+    id: str
     statement: str
     source: Sentence
     status: Status
@@ -61,12 +61,12 @@ class Claim:
     def __post_init__(self) -> None:
         if (self.status == "conditional") != bool(self.hypotheses):
             raise ValueError(
-                f"claim {self.name} must have hypotheses if and only if it is conditional, "
+                f"claim {self.id} must have hypotheses if and only if it is conditional, "
                 f"not {len(self.hypotheses)} with status {self.status}"
             )
         if (self.status == "false") != bool(self.order):
             raise ValueError(
-                f"claim {self.name} must state its search order if and only if it is false, "
+                f"claim {self.id} must state its search order if and only if it is false, "
                 f"not {self.order!r} with status {self.status}"
             )
 
@@ -132,7 +132,7 @@ class Verdict:
     def row(self) -> dict[str, Any]:
         """Everything about the verdict as JSON values; only ``seconds`` varies between runs."""
         return {
-            "id": self.claim.name,
+            "id": self.claim.id,
             "article": self.claim.source.id,
             "in_article": self.claim.source.in_article,
             "statement": self.claim.statement,
@@ -215,7 +215,7 @@ def claim(
         if not statement:
             raise ValueError(f"claim {holds.__name__} must state itself in a docstring")
         return Claim(
-            name=holds.__name__.replace("_", "-"),
+            id=holds.__name__.replace("_", "-"),
             statement=" ".join(statement.split()),
             source=source,
             status=status,

@@ -15,6 +15,7 @@ from refimpl.ops.batch_norm import (
 from refimpl.ops.conv2d import conv2d, conv2d_backward
 from refimpl.ops.global_attention import global_attention, global_attention_backward
 from refimpl.ops.linear import linear, linear_backward
+from refimpl.ops.local_attention import local_attention, local_attention_backward
 from refimpl.ops.pool import (
     global_avg_pool,
     global_avg_pool_backward,
@@ -55,6 +56,8 @@ __all__ = [
     "global_avg_pool_backward",
     "linear",
     "linear_backward",
+    "local_attention",
+    "local_attention_backward",
     "max_pool2d",
     "max_pool2d_backward",
     "pssa",

@@ -15,7 +15,7 @@ import numpy as np
 from beartype import beartype
 from jaxtyping import Shaped, TypeCheckError, jaxtyped
 
-__all__ = ["Array", "Pair", "ShapeError", "Shaped", "pair", "shaped"]
+__all__ = ["Array", "Pair", "ShapeError", "Shaped", "pair", "shaped", "zero_pad"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Pair: TypeAlias = int | tuple[int, int]
@@ -65,6 +65,17 @@ def pair(name: str, value: Pair, *, least: int) -> tuple[int, int]:
             f"{name} must be an integer or a pair of integers of at least {least}, not {value!r}"
         )
     return int(both[0]), int(both[1])
+
+
+def zero_pad(x: Array, rows: int, cols: int) -> Array:
+    """Surround the last two axes with ``rows`` and ``cols`` zeros of the array's own type.
+
+    (``np.pad`` would put NumPy integers into an array of exact numbers, and those overflow.)
+    """
+    *rest, height, width = x.shape
+    padded = np.zeros((*rest, height + 2 * rows, width + 2 * cols), x.dtype)
+    padded[..., rows : rows + height, cols : cols + width] = x
+    return padded
 
 
 def _is_integer(value: object) -> bool:

@@ -24,7 +24,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from refimpl.arrays import Array, Pair, pair
+from refimpl.arrays import Array, Pair, pair, zero_pad
 from refimpl.ops.batch_norm import BatchNorm
 from refimpl.ops.conv2d import same_padding
 
@@ -105,7 +105,7 @@ def embed(w: Array, kernel: tuple[int, int]) -> Array:
             f"a kernel {w.shape[2:]} must have a centred place in {kernel}: odd, and no larger",
         )
     rows, cols = (margin // 2 for margin in margins)
-    return np.pad(w, ((0, 0), (0, 0), (rows, rows), (cols, cols)))
+    return zero_pad(w, rows, cols)
 
 
 def merge(conv: Branch, attention: Branch) -> Folded:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refimpl.arrays import Array, Pair, Shaped, pair, shaped
+from refimpl.arrays import Array, Pair, Shaped, pair, shaped, zero_pad
 
 
 class Conv2dGrads(NamedTuple):
@@ -103,8 +103,7 @@ class ConvGeometry(NamedTuple):
 
     def pad(self, x: Array) -> Array:
         """Surround the image with zeros."""
-        (top, left), none = self.padding, (0, 0)
-        return np.pad(x, (none, none, (top, top), (left, left)))
+        return zero_pad(x, *self.padding)
 
     def crop(self, padded: Array) -> Array:
         """Undo ``pad``."""

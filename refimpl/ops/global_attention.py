@@ -1,19 +1,25 @@
 """Global self-attention over all pixels of a feature map.
 
     q = W_q x,  k = W_k x,  v = W_v x            1×1 projections; p, t number the pixels
-    z_pt = scale · ⟨q_p, k_t⟩
+    z_pt = scale · ⟨q_p, k_t⟩                     in each head on its own channels
     y_p  = Σ_t a_pt v_t,   a_p = softmax_t(z_p)   ("softmax")   or   a_p = z_p   ("none")
+    out  = W_o y                                  only where W_o is given
 
     ∂v_t  = Σ_p a_pt ∂y_p            ∂a_pt = ⟨∂y_p, v_t⟩
     ∂z_pt = a_pt·(∂a_pt − Σ_τ a_pτ ∂a_pτ)   (softmax)   or   ∂a_pt   (none)
     ∂q_p  = scale·Σ_t ∂z_pt k_t       ∂k_t = scale·Σ_p ∂z_pt q_p
 
-One head, no output projection. With a stride, queries stand at the strided positions, keys and
-values at all. The exponential is the number type's own: ``np.exp`` on object arrays calls
-``element.exp()``.
+Without softmax the sum may be taken in another order ("context"), which never forms the n×n scores:
+
+    G = Σ_t v_t k_tᵀ ,   y_p = scale·G q_p        an image-dependent 1×1 convolution, O(n·C²)
+    ∂G = scale·Σ_p ∂y_p q_pᵀ ,  ∂q_p = scale·Gᵀ ∂y_p ,  ∂v_t = ∂G k_t ,  ∂k_t = ∂Gᵀ v_t
+
+With a stride, queries stand at the strided positions, keys and values at all. The exponential is
+the number type's own: ``np.exp`` on object arrays calls ``element.exp()``.
 
 Sources: Wang et al., "Non-local Neural Networks", arXiv:1711.07971 (2018), Eq. 1-4; Vaswani et al.,
-arXiv:1706.03762 (2017), Eq. 1 for the scale 1/√d.
+arXiv:1706.03762 (2017), Eq. 1 for the scale 1/√d and section 3.2.2 for heads; Katharopoulos et al.,
+arXiv:2006.16236 (2020), Eq. 4-5 for the other order.
 """
 
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -24,15 +30,17 @@ from refimpl.arrays import Array, Pair, Shaped, pair, shaped
 from refimpl.ops.pssa import project, project_backward
 
 Normalise: TypeAlias = Literal["softmax", "none"]
+Order: TypeAlias = Literal["scores", "context"]
 
 
 class GlobalAttentionGrads(NamedTuple):
-    """Gradient of a loss with respect to each array argument of ``global_attention``."""
+    """Gradient with respect to each array argument; None where ``w_o`` was left out."""
 
     x: Array
     w_q: Array
     w_k: Array
     w_v: Array
+    w_o: Array | None
 
 
 @shaped
@@ -40,25 +48,34 @@ def global_attention(
     x: Shaped[Array, "n c h w"],
     w_q: Shaped[Array, "d c"],
     w_k: Shaped[Array, "d c"],
-    w_v: Shaped[Array, "o c"],
+    w_v: Shaped[Array, "v c"],
+    w_o: Shaped[Array, "o v"] | None = None,
     *,
+    heads: int = 1,
     scale: Any = None,
     normalise: Normalise = "softmax",
+    order: Order = "scores",
     stride: Pair = 1,
 ) -> Shaped[Array, "n o i j"]:
     """Let every (strided) pixel attend to all pixels.
 
-    ``scale`` is a number of the arrays' own type; by default 1/√d with softmax, and 1 without.
-    Builds the whole (n, pixels, pixels) score array: this is the definition.
+    ``scale`` is a number of the arrays' own type; by default 1/√(d/heads) with softmax, and 1
+    without. The order "scores" builds the whole (n, heads, pixels, pixels) array.
 
     Raises
     ------
     ValueError
-        If ``normalise`` is not "softmax" or "none".
+        If ``normalise``, ``order`` or ``heads`` is not one there is.
     """
-    queries, keys, values = _tokens(x, w_q, w_k, w_v, stride)
-    weights = _weights(queries, keys, _scale(scale, w_q, normalise), normalise)
-    return np.matmul(values, weights.swapaxes(1, 2)).reshape(_strided(x, w_v, stride))
+    steps = _checked(w_q, w_v, heads, normalise, order, stride)
+    queries, keys, values = _tokens(x, (w_q, w_k, w_v), heads, steps)
+    factor = _scale(scale, w_q, heads, normalise)
+    if order == "context":
+        attended = np.matmul(np.matmul(values, keys.swapaxes(2, 3)), queries) * factor
+    else:
+        weights = _weights(queries, keys, factor, normalise)
+        attended = np.matmul(values, weights.swapaxes(2, 3))
+    return project(attended.reshape(_strided(x, w_v, steps)), w_o)
 
 
 @shaped
@@ -67,77 +84,131 @@ def global_attention_backward(
     x: Shaped[Array, "n c h w"],
     w_q: Shaped[Array, "d c"],
     w_k: Shaped[Array, "d c"],
-    w_v: Shaped[Array, "o c"],
+    w_v: Shaped[Array, "v c"],
+    w_o: Shaped[Array, "o v"] | None = None,
     *,
+    heads: int = 1,
     scale: Any = None,
     normalise: Normalise = "softmax",
+    order: Order = "scores",
     stride: Pair = 1,
 ) -> GlobalAttentionGrads:
-    """Pull ``dy``, the gradient of the output, back to the image and the three projections."""
-    queries, keys, values = _tokens(x, w_q, w_k, w_v, stride)
-    factor = _scale(scale, w_q, normalise)
-    weights = _weights(queries, keys, factor, normalise)
-    upstream = _pixels(dy)
+    """Pull ``dy``, the gradient of the output, back to the image and the projections."""
+    steps = _checked(w_q, w_v, heads, normalise, order, stride)
+    tokens = _tokens(x, (w_q, w_k, w_v), heads, steps)
+    factor = _scale(scale, w_q, heads, normalise)
+    inner, dw_o = dy, None
+    if w_o is not None:
+        options: dict[str, Any] = {
+            "heads": heads,
+            "scale": scale,
+            "normalise": normalise,
+            "order": order,
+        }
+        attended = global_attention(x, w_q, w_k, w_v, stride=stride, **options)
+        inner, dw_o = project_backward(dy, attended, w_o)
+    upstream = _heads(inner, heads)
+    pull = _pull_context if order == "context" else _pull_scores
+    grads = pull(upstream, tokens, factor, normalise)
+    return _gather(x, (w_q, w_k, w_v), grads, steps, dw_o)
 
-    d_values = np.matmul(upstream, weights)
-    d_scores = np.matmul(upstream.swapaxes(1, 2), values)
+
+Tokens: TypeAlias = tuple[Array, Array, Array]
+
+
+def _pull_scores(upstream: Array, tokens: Tokens, factor: Any, normalise: Normalise) -> Tokens:
+    """Gradients of queries, keys and values through the scores."""
+    queries, keys, values = tokens
+    weights = _weights(queries, keys, factor, normalise)
+    d_scores = np.matmul(upstream.swapaxes(2, 3), values)
     if normalise == "softmax":
-        along = (weights * d_scores).sum(axis=2)[:, :, None]
-        d_scores = weights * (d_scores - along)
-    d_queries = np.matmul(keys, d_scores.swapaxes(1, 2)) * factor
-    d_keys = np.matmul(queries, d_scores) * factor
-    return _gather(x, (w_q, w_k, w_v), (d_queries, d_keys, d_values), stride)
+        d_scores = weights * (d_scores - (weights * d_scores).sum(axis=3)[..., None])
+    return (
+        np.matmul(keys, d_scores.swapaxes(2, 3)) * factor,
+        np.matmul(queries, d_scores) * factor,
+        np.matmul(upstream, weights),
+    )
+
+
+def _pull_context(upstream: Array, tokens: Tokens, factor: Any, _: Normalise) -> Tokens:
+    """The same without the scores."""
+    queries, keys, values = tokens
+    context = np.matmul(values, keys.swapaxes(2, 3))
+    d_context = np.matmul(upstream, queries.swapaxes(2, 3)) * factor
+    return (
+        np.matmul(context.swapaxes(2, 3), upstream) * factor,
+        np.matmul(d_context.swapaxes(2, 3), values),
+        np.matmul(d_context, keys),
+    )
 
 
 def _gather(
-    x: Array, weights: tuple[Array, ...], upstream: tuple[Array, ...], stride: Pair
+    x: Array, weights: Tokens, upstream: Tokens, steps: tuple[int, int], dw_o: Array | None
 ) -> GlobalAttentionGrads:
     """Pull the gradients of queries, keys and values back through their projections."""
-    down, right = pair("stride", stride, least=1)
+    down, right = steps
     w_q, w_k, w_v = weights
     seen = x[:, :, ::down, ::right]
-    d_seen, dw_q = project_backward(upstream[0].reshape(_strided(x, w_q, stride)), seen, w_q)
-    d_x_k, dw_k = project_backward(upstream[1].reshape(_strided(x, w_k, 1)), x, w_k)
-    d_x_v, dw_v = project_backward(upstream[2].reshape(_strided(x, w_v, 1)), x, w_v)
+    d_seen, dw_q = project_backward(upstream[0].reshape(_strided(x, w_q, steps)), seen, w_q)
+    d_x_k, dw_k = project_backward(upstream[1].reshape(_strided(x, w_k, (1, 1))), x, w_k)
+    d_x_v, dw_v = project_backward(upstream[2].reshape(_strided(x, w_v, (1, 1))), x, w_v)
     dx = d_x_k + d_x_v
     dx[:, :, ::down, ::right] = dx[:, :, ::down, ::right] + d_seen
-    return GlobalAttentionGrads(dx, dw_q, dw_k, dw_v)
+    return GlobalAttentionGrads(dx, dw_q, dw_k, dw_v, dw_o)
 
 
-def _tokens(
-    x: Array, w_q: Array, w_k: Array, w_v: Array, stride: Pair
-) -> tuple[Array, Array, Array]:
-    """Queries (n, d, strided pixels), keys (n, d, pixels) and values (n, o, pixels)."""
-    down, right = pair("stride", stride, least=1)
-    images = (project(x[:, :, ::down, ::right], w_q), project(x, w_k), project(x, w_v))
-    queries, keys, values = (_pixels(each) for each in images)
+def _tokens(x: Array, weights: Tokens, heads: int, steps: tuple[int, int]) -> Tokens:
+    """Queries (n, heads, d, strided pixels), keys (n, heads, d, pixels), values likewise."""
+    w_q, w_k, w_v = weights
+    strided = x[:, :, :: steps[0], :: steps[1]]
+    images = (project(strided, w_q), project(x, w_k), project(x, w_v))
+    queries, keys, values = (_heads(each, heads) for each in images)
     return queries, keys, values
 
 
-def _pixels(image: Array) -> Array:
-    """Number the pixels: (n, c, h, w) to (n, c, h·w)."""
-    return image.reshape(*image.shape[:2], image.shape[2] * image.shape[3])
+def _heads(image: Array, heads: int) -> Array:
+    """Split the channels among the heads, number the pixels: (n, heads, c/heads, h·w)."""
+    n, c, h, w = image.shape
+    return image.reshape(n, heads, c // heads, h * w)
 
 
 def _weights(queries: Array, keys: Array, scale: Any, normalise: Normalise) -> Array:
-    """Attention of each query (axis 1) to each pixel (axis 2)."""
-    scores = np.matmul(queries.swapaxes(1, 2), keys) * scale
-    if normalise == "none":
-        return scores
-    if normalise != "softmax":
+    """Attention of each query (axis 2) to each pixel (axis 3)."""
+    scores = np.matmul(queries.swapaxes(2, 3), keys) * scale
+    return scores if normalise == "none" else _softmax(scores)
+
+
+def _softmax(scores: Array) -> Array:
+    """Exponentials over the last axis, divided by their sum; shifted by the maximum, exactly."""
+    raised = np.exp(scores - scores.max(axis=-1)[..., None])
+    return raised / raised.sum(axis=-1)[..., None]
+
+
+def _checked(
+    w_q: Array, w_v: Array, heads: int, normalise: Normalise, order: Order, stride: Pair
+) -> tuple[int, int]:
+    """Check the options; return the stride as a pair."""
+    if normalise not in ("softmax", "none"):
         raise ValueError(f"normalise must be 'softmax' or 'none', not {normalise!r}")
-    raised = np.exp(scores - scores.max(axis=2)[:, :, None])
-    return raised / raised.sum(axis=2)[:, :, None]
+    if order not in ("scores", "context"):
+        raise ValueError(f"order must be 'scores' or 'context', not {order!r}")
+    if order == "context" and normalise != "none":
+        raise ValueError("order 'context' must go with normalise 'none': softmax needs the scores")
+    if not isinstance(heads, int | np.integer) or heads < 1 or len(w_q) % heads or len(w_v) % heads:
+        raise ValueError(
+            f"heads must divide the {len(w_q)} channels of queries and the {len(w_v)} of values, "
+            f"not be {heads!r}"
+        )
+    return pair("stride", stride, least=1)
 
 
-def _scale(scale: Any, w_q: Array, normalise: Normalise) -> Any:
+def _scale(scale: Any, w_q: Array, heads: int, normalise: Normalise) -> Any:
     if scale is not None:
         return scale
-    return len(w_q) ** -0.5 if normalise == "softmax" else 1
+    return (len(w_q) // heads) ** -0.5 if normalise == "softmax" else 1
 
 
-def _strided(x: Array, w: Array, stride: Pair) -> tuple[int, int, int, int]:
+def _strided(x: Array, w: Array, steps: tuple[int, int]) -> tuple[int, int, int, int]:
     """Shape of the output of a strided 1×1 projection of ``x`` by ``w``."""
-    down, right = pair("stride", stride, least=1)
     height, width = x.shape[2:]
-    return len(x), len(w), -(-height // down), -(-width // right)
+    return len(x), len(w), -(-height // steps[0]), -(-width // steps[1])

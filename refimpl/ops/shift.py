@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from refimpl.arrays import Array, Shaped, shaped
+from refimpl.arrays import Array, Shaped, shaped, zero_pad
 
 Boundary: TypeAlias = Literal["circular", "zero"]
 Offset: TypeAlias = tuple[int, int]
@@ -43,7 +43,7 @@ def shift(
     if boundary != "zero":
         raise ValueError(f"boundary must be 'circular' or 'zero', not {boundary!r}")
     height, width = x.shape[2:]
-    padded = np.pad(x, ((0, 0), (0, 0), (abs(down),) * 2, (abs(right),) * 2))
+    padded = zero_pad(x, abs(down), abs(right))
     top, left = abs(down) + down, abs(right) + right
     return padded[:, :, top : top + height, left : left + width]
 

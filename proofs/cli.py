@@ -1,0 +1,184 @@
+"""Decide what is claimed of X-volution. The only module in ``proofs`` that prints and exits."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, TextColumn
+from rich.table import Table
+
+from proofs.catalogue import CLAIMS, check_each, find, select
+from proofs.claim import Claim, Verdict, check, written
+from proofs.render import claims_page, origin
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Check what is claimed of X-volution: sentence, hypotheses, verdict, evidence.",
+)
+WIDTH = 120  # columns of a table where the output is no terminal
+COLOURS = {"holds": "green", "refuted": "green", "SURPRISE": "bold red"}
+
+Patterns = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PATTERN]...",
+        help="Claim ids, with * and ? if wanted, or article ids such as A4 or A4.1; all if none.",
+        show_default=False,
+    ),
+]
+
+CHECK_EXAMPLES = """\b
+Examples:
+  proofs check
+  proofs check A4 '*cycles*'
+  proofs check training-form-equals-the-fused-feature-form --json verdicts.json
+\b
+Exit code: 0 if every claim came out as its status says, 1 if one did not, 2 for a mistake.
+"""
+SHOW_EXAMPLES = """\b
+Example:
+  proofs show x-volution-is-a-convolution-of-its-input
+"""
+RENDER_EXAMPLES = """\b
+Example:
+  proofs render docs/claims.md
+"""
+
+
+@app.command("list")
+def list_claims(patterns: Patterns = None) -> None:
+    """List claims with their status and where the article says them."""
+    table = Table("id", "article", "status", "claim")
+    for each in select(patterns or ()):
+        table.add_row(each.id, origin(each), each.status, escape(each.statement))
+    _console().print(table)
+
+
+@app.command("check", epilog=CHECK_EXAMPLES)
+def check_claims(
+    patterns: Patterns = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write every verdict to this file.")
+    ] = None,
+) -> None:
+    """Decide claims again, and exit 1 if one does not come out as its status says."""
+    verdicts = _decide(select(patterns or ()))
+    _print_verdicts(verdicts)
+    if json_file is not None:
+        rows = [verdict.row() for verdict in verdicts]
+        _write(json_file, json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+    if not all(verdict.as_expected for verdict in verdicts):
+        raise typer.Exit(code=1)
+
+
+@app.command("show", epilog=SHOW_EXAMPLES)
+def show_claim(id_: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Show one claim: where it is said, its hypotheses, verdict, evidence, counterexample."""
+    verdict = check(find(id_))
+    for name, text in _details(verdict):
+        typer.secho(f"{name}: ", bold=True, nl=False)
+        typer.echo(text)
+    if not verdict.as_expected:
+        raise typer.Exit(code=1)
+
+
+@app.command("render", epilog=RENDER_EXAMPLES)
+def render_page(
+    file: Annotated[Path | None, typer.Argument(help="Standard output if left out.")] = None,
+) -> None:
+    """Write all claims and verdicts as a page of Markdown."""
+    page = claims_page(_decide(tuple(CLAIMS.values())))
+    if file is None:
+        typer.echo(page, nl=False)
+    else:
+        _write(file, page)
+
+
+def main() -> None:
+    """Run the command line: one sentence on standard error and status 2 for a mistake."""
+    try:
+        app(sys.argv[1:] or ["--help"], prog_name="proofs")
+    except ValueError as error:
+        typer.echo(f"proofs: {error}", err=True)
+        sys.exit(2)
+
+
+def _decide(claims: Sequence[Claim]) -> tuple[Verdict, ...]:
+    """Check claims, saying on standard error (if that is a terminal) which one is being decided."""
+    columns = (TextColumn("{task.completed} of {task.total}"), TextColumn("{task.description}"))
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=len(claims))
+        return check_each(
+            claims, lambda each: bar.update(task, advance=1, description=f"checking {each.id}")
+        )
+
+
+def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
+    table = Table("id", "article", "status", "verdict", "evidence")
+    table.add_column("cases", justify="right")
+    table.add_column("s", justify="right")
+    for verdict in verdicts:
+        claim, outcome = verdict.claim, verdict.outcome
+        table.add_row(
+            claim.id,
+            origin(claim),
+            claim.status,
+            f"[{COLOURS[outcome]}]{outcome}[/]",
+            verdict.evidence,
+            str(verdict.cases),
+            f"{verdict.seconds:.2f}",
+        )
+    console = _console()
+    console.print(table)
+    for verdict in verdicts:
+        if verdict.surprise is not None:
+            console.print(f"SURPRISE {verdict.claim.id}: {verdict.surprise}", markup=False)
+        elif verdict.counterexample is not None:
+            shown = verdict.explanation or written(verdict.counterexample)
+            console.print(f"counterexample to {verdict.claim.id}: {shown}", markup=False)
+    surprises = sum(not verdict.as_expected for verdict in verdicts)
+    console.print(
+        f"{len(verdicts)} checked, {surprises} surprises, "
+        f"{sum(verdict.seconds for verdict in verdicts):.1f} s"
+    )
+
+
+def _details(verdict: Verdict) -> list[tuple[str, str]]:
+    claim = verdict.claim
+    details = [("claim", claim.statement), ("origin", origin(claim))]
+    if claim.source.in_article:
+        details += [("article", claim.source.text), ("translation", claim.source.translation)]
+    details += [("status", claim.status), ("verdict", f"{verdict.outcome}, {verdict.cases} cases")]
+    details += [("evidence", claim.evidence), ("why", claim.why)]
+    for hypothesis, dropped in zip(claim.hypotheses, verdict.dropped, strict=True):
+        failure = dropped.counterexample
+        at = "nothing" if failure is None else written(failure)
+        details.append(("hypothesis", f"{hypothesis.text}; without it, fails at {at}"))
+    if claim.order:
+        details.append(("searched", claim.order))
+    if verdict.counterexample is not None:
+        details.append(("counterexample", written(verdict.counterexample)))
+    if verdict.explanation is not None:
+        details.append(("explained", verdict.explanation))
+    if verdict.surprise is not None:
+        details.append(("SURPRISE", verdict.surprise))
+    return [*details, ("again", f"proofs check {claim.id}")]
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.parent.is_dir():
+        raise ValueError(f"directory of {path} must exist before the file is written")
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,121 @@
+"""Claims about backward functions: each is the adjoint of the derivative of its forward.
+
+Two independent judges. Dual numbers carry the exact derivative through the shipped forward, for
+every operator. Where a forward is a polynomial of degree ≤ 2, a central difference with any step is
+exact too, and needs rationals only.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from proofs.article import ours
+from proofs.cases import CASES, OperatorCase, at, cast, leaves, operators, with_leaf
+from proofs.claim import Case, Cases, Hypothesis, claim, grid
+from proofs.rings import Array, duals, rationals, slopes, values
+
+PIECEWISE = ("relu", "max_pool2d")
+"""Operators with kinks: linear between them, so not polynomials."""
+
+
+def _every_argument() -> Iterator[Case]:
+    """Every array argument of every public operator; one case without an argument if it has none."""
+    for name in sorted(operators()):
+        cases = [case for case in CASES if case.name == name]
+        for case in cases:
+            for path, _ in leaves(case.inputs):
+                yield {"operator": case.label, "argument": ".".join(path), "tied": False}
+        if not cases:
+            yield {"operator": name, "argument": None, "tied": False}
+
+
+def _find(label: str) -> OperatorCase | None:
+    return next((case for case in CASES if case.label == label), None)
+
+
+def _inner(left: Array, right: Array) -> object:
+    """Inner product of two arrays of one shape."""
+    return (left * right).sum()
+
+
+@claim(
+    source=ours(),
+    status="conditional",
+    evidence="exact derivative by dual numbers",
+    why="Each backward was derived by hand from its equation; the dual numbers judge the result.",
+    over=Cases(_every_argument),
+    hypotheses=(
+        Hypothesis(
+            text="no input of relu or max_pool2d stands at a kink or a tie",
+            without=grid(operator=("relu()",), argument=("x",), tied=(True,)),
+        ),
+    ),
+)
+def every_backward_is_the_adjoint_of_the_derivative(
+    operator: str,
+    argument: str | None,
+    tied: bool,  # noqa: FBT001 - an axis of the domain
+) -> bool:
+    """For every public operator and argument, ⟨∂y, J·v⟩ = ⟨backward(∂y), v⟩, without rounding.
+
+    J·v comes from the shipped forward on x + v·ε; √ is taken at squares, exp is any E with E' = E.
+    A public operator without an exact case fails the claim.
+    """
+    case = _find(operator)
+    if case is None or argument is None:
+        return False
+    inputs, path = case.inputs, tuple(argument.split("."))
+    if tied:
+        inputs = cast(inputs, lambda array: array * 0)
+    array, lifted = at(inputs, path), cast(inputs, duals)
+    dy = rationals(*case.forward(lifted).shape, seed=7)
+    v = rationals(*array.shape, seed=5)
+    along = slopes(case.forward(with_leaf(lifted, path, duals(array, v))))
+    pulled = dict(leaves(case.backward(duals(dy), lifted)))[path]
+    return pulled.shape == array.shape and _inner(dy, along) == _inner(values(pulled), v)
+
+
+def _degree(case: OperatorCase, path: tuple[str, ...]) -> int | None:
+    """Degree of the forward in one argument, or None where it is no polynomial."""
+    if case.inexact or case.name in PIECEWISE:
+        return None
+    if case.name == "global_attention" and path == ("x",):
+        return 3
+    return 2 if case.name in {"shift_product", "pssa", "xvolution_fused"} else 1
+
+
+def _arguments_of_degree(*degrees: int) -> Iterator[Case]:
+    for case in CASES:
+        for path, _ in leaves(case.inputs):
+            if _degree(case, path) in degrees:
+                yield {"operator": case.label, "argument": ".".join(path)}
+
+
+@claim(
+    source=ours(),
+    status="conditional",
+    evidence="exact rationals",
+    why="In f(x + v) − f(x − v) the even powers of v cancel, and degree 2 has only one odd power.",
+    over=Cases(lambda: _arguments_of_degree(1, 2)),
+    hypotheses=(
+        Hypothesis(
+            text="the forward has degree at most 2 in the argument",
+            without=Cases(lambda: _arguments_of_degree(3)),
+        ),
+    ),
+)
+def central_differences_of_quadratic_operators_are_exact(operator: str, argument: str) -> bool:
+    """Where an operator is a polynomial, f(x + v) − f(x − v) = 2·J·v for a step v of any size.
+
+    ⟨∂y, f(x + v) − f(x − v)⟩ = 2·⟨backward(∂y), v⟩ then judges the backward without dual numbers.
+    """
+    case, path = _find(operator), tuple(argument.split("."))
+    assert case is not None  # noqa: S101 - the domain is made of cases
+    array = at(case.inputs, path)
+    v = rationals(*array.shape, seed=5)
+    up, down = (
+        case.forward(with_leaf(case.inputs, path, array + step)) for step in (v, np.negative(v))
+    )
+    dy = rationals(*up.shape, seed=7)
+    pulled = dict(leaves(case.backward(dy, case.inputs)))[path]
+    return _inner(dy, up - down) == 2 * _inner(pulled, v)  # type: ignore[operator]

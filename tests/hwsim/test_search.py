@@ -1,0 +1,58 @@
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from hwsim.machine import Array, Dram
+from hwsim.search import best_run, run
+from hwsim.tiling import candidates, fits, tile_bytes
+from hwsim.workload import Convolution
+from tests.hwsim.strategies import buffers, machine, machines, workloads
+
+
+def tried(conv, unit):
+    """Every candidate that fits, run to the end."""
+    return [
+        run(conv, tiling, unit)
+        for tiling in candidates(conv, unit.array)
+        if fits(tile_bytes(conv, tiling, unit), unit.buffers)
+    ]
+
+
+@settings(max_examples=80, deadline=None)
+@given(workloads, machines)
+def test_the_search_finds_what_trying_every_candidate_finds(conv, unit):
+    everything = tried(conv, unit)
+    assume(everything)
+    assert best_run(conv, unit) == min(everything, key=lambda each: each.merit)
+
+
+@settings(max_examples=40, deadline=None)
+@given(workloads, machines, st.integers(2, 5))
+def test_more_memory_or_bandwidth_never_costs_cycles(conv, unit, times):
+    assume(tried(conv, unit))
+    faster = replace(unit, dram=replace(unit.dram, bytes_per_cycle=unit.dram.bytes_per_cycle * 2))
+    size = unit.buffers.ifmap_bytes * times
+    larger = replace(unit, buffers=buffers(size, double=unit.buffers.double_buffered))
+    cycles = best_run(conv, unit).cycles
+    assert best_run(conv, faster).cycles <= cycles
+    assert best_run(conv, larger).cycles <= cycles
+
+
+def test_a_memory_that_never_waits_leaves_only_the_first_load_and_the_last_store():
+    unit = machine(dram=Dram(bytes_per_cycle=Fraction(10**9)), array=Array(rows=8, cols=8))
+    conv = Convolution(in_channels=8, height=9, width=9, out_channels=20, kernel_h=3, kernel_w=3)
+    best = best_run(conv, unit)
+    assert best.cycles == best.array.total + 3
+
+
+def test_buffers_too_small_for_one_tile_are_refused_in_one_sentence():
+    conv = Convolution(in_channels=3, height=8, width=50, out_channels=4, label="stem")
+    with pytest.raises(
+        ValueError, match=r"^buffers of small must hold 2 tiles of at least 50 "
+    ) as e:
+        best_run(conv, machine(buffers=buffers(99)))
+    assert "stem" in str(e.value)
+    assert best_run(conv, machine(buffers=buffers(400)))
