@@ -237,6 +237,38 @@ CASES: tuple[OperatorCase, ...] = (
         inexact=("sqrt",),
     ),
     OperatorCase(
+        name="xvolution_local",
+        inputs={
+            "x": _r(1, 2, 3, 2),
+            "w_c": _r(2, 2, 3, 3),
+            "w_q": _r(3, 2),
+            "w_k": _r(3, 2, seed=1),
+            "w_v": _r(2, 2),
+            "bn_c": square_bn(2, 1),
+            "bn_a": square_bn(2, 4),
+            "b_c": _r(2),
+        },
+        backward_needs=("x", "w_c", "w_q", "w_k", "w_v", "bn_c", "bn_a", "b_c"),
+        options={"normalise": "softmax", "scale": HALF, **QUARTER},
+        inexact=("exp", "sqrt"),
+    ),
+    OperatorCase(
+        name="xvolution_global",
+        inputs={
+            "x": _r(1, 2, 3, 2),
+            "w_c": _r(2, 2, 3, 3),
+            "w_q": _r(3, 2),
+            "w_k": _r(3, 2, seed=1),
+            "w_v": _r(2, 2),
+            "bn_c": square_bn(2, 1),
+            "bn_a": square_bn(2, 4),
+            "b_c": _r(2),
+        },
+        backward_needs=("x", "w_c", "w_q", "w_k", "w_v", "bn_c", "bn_a", "b_c"),
+        options={"normalise": "none", "stride": 2, **QUARTER},
+        inexact=("sqrt",),
+    ),
+    OperatorCase(
         name="xvolution_training",
         # ±1/2 everywhere: x has variance 1/4; its products with itself ±1/4, whose variance depends
         # on the draw, so the branch kernels below copy channels and the products are balanced too.

@@ -39,6 +39,8 @@ from refimpl.ops.xvolution import (
     xvolution_training,
     xvolution_training_backward,
 )
+from refimpl.ops.xvolution_global import xvolution_global, xvolution_global_backward
+from refimpl.ops.xvolution_local import xvolution_local, xvolution_local_backward
 
 __all__ = [
     "EIGHT_DIRECTIONS",
@@ -72,6 +74,10 @@ __all__ = [
     "xvolution_backward",
     "xvolution_fused",
     "xvolution_fused_backward",
+    "xvolution_global",
+    "xvolution_global_backward",
+    "xvolution_local",
+    "xvolution_local_backward",
     "xvolution_training",
     "xvolution_training_backward",
 ]

@@ -175,10 +175,10 @@ def _heads(image: Array, heads: int) -> Array:
 def _weights(queries: Array, keys: Array, scale: Any, normalise: Normalise) -> Array:
     """Attention of each query (axis 2) to each pixel (axis 3)."""
     scores = np.matmul(queries.swapaxes(2, 3), keys) * scale
-    return scores if normalise == "none" else _softmax(scores)
+    return scores if normalise == "none" else softmax(scores)
 
 
-def _softmax(scores: Array) -> Array:
+def softmax(scores: Array) -> Array:
     """Exponentials over the last axis, divided by their sum; shifted by the maximum, exactly."""
     raised = np.exp(scores - scores.max(axis=-1)[..., None])
     return raised / raised.sum(axis=-1)[..., None]

@@ -113,7 +113,7 @@ def xvolution(
     steps: dict[str, Any] = {"stride": stride, "dilation": dilation}
     conv = conv2d(x, w_c, b_c, padding=same_padding(w_c.shape[2:], dilation), **steps)
     attention = pssa(x, w_a, b_a, **shifts, **steps)
-    return batch_norm(conv, *bn_c, eps=eps) + batch_norm(attention, *bn_a, eps=eps)
+    return sum_normalised(conv, attention, bn_c, bn_a, eps=eps)
 
 
 @shaped
@@ -140,16 +140,15 @@ def xvolution_backward(
     padding = same_padding(w_c.shape[2:], dilation)
     conv = conv2d(x, w_c, b_c, padding=padding, **steps)
     attention = pssa(x, w_a, b_a, **shifts, **steps)
-    bn_c_grads = batch_norm_backward(dy, conv, bn_c.gamma, bn_c.mean, bn_c.var, eps=eps)
-    bn_a_grads = batch_norm_backward(dy, attention, bn_a.gamma, bn_a.mean, bn_a.var, eps=eps)
-    conv_grads = conv2d_backward(bn_c_grads.x, x, w_c, padding=padding, **steps)
-    pssa_grads = pssa_backward(bn_a_grads.x, x, w_a, **shifts, **steps)
+    norms = sum_normalised_backward(dy, conv, attention, bn_c, bn_a, eps=eps)
+    conv_grads = conv2d_backward(norms.conv, x, w_c, padding=padding, **steps)
+    pssa_grads = pssa_backward(norms.attention, x, w_a, **shifts, **steps)
     return XVolutionGrads(
         x=conv_grads.x + pssa_grads.x,
         w_c=conv_grads.w,
         w_a=pssa_grads.w,
-        bn_c=BatchNorm(*bn_c_grads[1:]),
-        bn_a=BatchNorm(*bn_a_grads[1:]),
+        bn_c=norms.bn_c,
+        bn_a=norms.bn_a,
         b_c=conv_grads.b,
         b_a=pssa_grads.b,
     )
@@ -264,6 +263,34 @@ def xvolution_fused_backward(
     direct, products = np.split(conv.x, [x.shape[1]], axis=1)
     through = shift_product_backward(products, x, **shifts)
     return XVolutionFusedGrads(direct + through.q, conv.w, conv.b)
+
+
+class NormalisedSumGrads(NamedTuple):
+    """Gradient with respect to the outputs of two branches and their normalisations."""
+
+    conv: Array
+    attention: Array
+    bn_c: BatchNorm
+    bn_a: BatchNorm
+
+
+def sum_normalised(
+    conv: Array, attention: Array, bn_c: BatchNorm, bn_a: BatchNorm, *, eps: Any
+) -> Array:
+    """Normalise the outputs of both branches with running statistics, and add them."""
+    return batch_norm(conv, *bn_c, eps=eps) + batch_norm(attention, *bn_a, eps=eps)
+
+
+def sum_normalised_backward(
+    dy: Array, conv: Array, attention: Array, bn_c: BatchNorm, bn_a: BatchNorm, *, eps: Any
+) -> NormalisedSumGrads:
+    """Pull ``dy`` back to the outputs of both branches and to their normalisations."""
+    grads_c, grads_a = (
+        batch_norm_backward(dy, branch, bn.gamma, bn.mean, bn.var, eps=eps)
+        for branch, bn in ((conv, bn_c), (attention, bn_a))
+    )
+    bn = BatchNorm(*grads_c[1:]), BatchNorm(*grads_a[1:])
+    return NormalisedSumGrads(grads_c.x, grads_a.x, *bn)
 
 
 def augment(
