@@ -15,9 +15,9 @@ demo: $(READY) ## the main job on a photograph: vectors, cost, claims, one page 
 
 test: $(READY) ## every test, as compiled; then the small ones as read (no JIT)
 	@echo "== tests, compiled"
-	$(BIN)/pytest -q -n auto
+	$(BIN)/pytest -q -n auto --dist loadfile
 	@echo "== small tests again, interpreted: what is read is what is tested"
-	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n auto -m small
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n auto --dist loadfile -m small
 
 check: lint types contracts ## lint, types and import contracts
 

@@ -23,6 +23,7 @@ import matplotlib as mpl
 import numpy as np
 import typer
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from PIL import Image
 
 import hwsim
@@ -31,7 +32,7 @@ from refimpl import io
 from refimpl.bitexact.operators import PIPELINES
 from refimpl.nets.photograph import square
 from refimpl.nets.resnet import convolution_macs, parameter_count, resnet
-from refimpl.nets.run import DEFINITIONS, run, xvolution_tensors
+from refimpl.nets.run import DEFINITIONS, fuse_network, run, xvolution_tensors
 from refimpl.vectors.manifest import Manifest
 from refimpl.vectors.network import Prepared, inputs_of, prepare
 from refimpl.vectors.write import npy
@@ -101,7 +102,7 @@ def main(
         vectors = _vectors(out, image, side, crop)
         devices = _devices(out)
     with _step("cost on three machines"):
-        estimates, forms = _costs()
+        costs = _costs()
     with _step("claims"):
         verdicts = proofs.check_all()
     with _step("the page"):
@@ -117,10 +118,8 @@ def main(
             vectors=vectors,
             cases=_case_rows(manifest, out),
             devices=devices,
-            costs=_bars(forms),
-            cost_rows=_cost_rows(forms),
-            network_rows=_network_rows(estimates),
-            machines=[machine for machine, _ in forms],
+            bars=_bars(costs),
+            costs=costs,
             verdicts=verdicts,
             seconds=round(time.perf_counter() - started),
         )
@@ -149,14 +148,9 @@ def _step(doing: str) -> Iterator[None]:
 
 def _fused_agrees(prepared: Prepared) -> dict[str, Any]:
     """Answer of the trained and of the fused network by the definitions, in float64."""
-    image = prepared.image.astype(np.float64)
-    trained, fused = (
-        run(network, parameters, image, arithmetic=DEFINITIONS)["fc"]
-        for network, parameters in (
-            (prepared.network, _float64(prepared.parameters)),
-            (prepared.fused, _float64(prepared.fused_parameters)),
-        )
-    )
+    image, parameters = prepared.image.astype(np.float64), _float64(prepared.parameters)
+    forms = ((prepared.network, parameters), fuse_network(prepared.network, parameters))
+    trained, fused = (run(*form, image, arithmetic=DEFINITIONS)["fc"] for form in forms)
     exact = prepared.activations["fc"].astype(np.float64)
     scale = float(np.abs(trained).max())
     return {
@@ -305,89 +299,93 @@ def _picture(pixels: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-Forms = Sequence[tuple[Any, Mapping[str, Any]]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormCost:
+    """A form of the layer on a machine; ``missing`` is what the machine itself has no unit for."""
+
+    label: str
+    cost: hwsim.Cost
+    missing: tuple[str, ...]
 
 
-def _costs() -> tuple[list[Any], Forms]:
-    """The layer in every form, and the whole network fused, on every machine."""
-    machines = [_complete(hwsim.preset(name)) for name in MACHINES]
-    forms = [
-        (
-            machine,
-            hwsim.layer_forms(machine, in_channels=128, out_channels=128, height=28, width=28),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineCost:
+    """What the layer costs in every form, and the whole network plain and fused, on a machine."""
+
+    machine: hwsim.Machine
+    forms: tuple[FormCost, ...]
+    plain: hwsim.Estimate
+    fused: hwsim.Estimate
+    coverage: str
+
+    @property
+    def hypothetical(self) -> bool:
+        """Whether a hypothetical vector unit had to be assumed for some form."""
+        return any(form.missing for form in self.forms)
+
+
+def _costs() -> list[MachineCost]:
+    return [_machine_cost(hwsim.preset(name)) for name in MACHINES]
+
+
+def _machine_cost(machine: hwsim.Machine) -> MachineCost:
+    """Cost everything as documented; where a unit is missing, with a hypothetical one, marked."""
+    assumed = hwsim.with_vector_unit(machine, _lanes(machine))
+    documented, completed = (
+        hwsim.layer_forms(each, in_channels=128, out_channels=128, height=28, width=28, relu=False)
+        for each in (machine, assumed)
+    )
+    forms = tuple(
+        FormCost(
+            label=label,
+            cost=(completed if documented[form].not_executable else documented)[form].cost,
+            missing=documented[form].not_executable,
         )
-        for machine in machines
-    ]
-    estimates = [
-        (
-            machine,
-            hwsim.estimate(hwsim.network("resnet50"), machine),
-            hwsim.estimate(hwsim.network("resnet50", stage=STAGE, form="xvolution-fused"), machine),
-        )
-        for machine in machines
-    ]
-    return estimates, forms
+        for form, label in FORMS.items()
+    )
+    fused = hwsim.network("resnet50", stage=STAGE, form="xvolution-fused")
+    as_documented = hwsim.estimate(fused, machine).coverage
+    runs = assumed if as_documented.not_executable else machine
+    return MachineCost(
+        machine=machine,
+        forms=forms,
+        plain=hwsim.estimate(hwsim.network("resnet50"), runs),
+        fused=hwsim.estimate(fused, runs),
+        coverage=as_documented.sentence,
+    )
 
 
-def _complete(machine: Any) -> Any:
-    """Give a machine without a documented vector unit a hypothetical one, as wide as its array."""
-    if machine.vector is not None:
-        return machine
-    return hwsim.with_vector_unit(machine, machine.array.cols)
+def _lanes(machine: hwsim.Machine) -> int:
+    """Lanes of a hypothetical vector unit: as many as the machine's own has, or array columns."""
+    return machine.array.cols if machine.vector is None else machine.vector.lanes
 
 
-def _bars(forms: Forms) -> str:
+def _bars(costs: Sequence[MachineCost]) -> str:
     """Cycles of each form relative to the plain convolution, split into where they go."""
     mpl.rcParams.update({"svg.hashsalt": "xvolution", "font.size": 10, "svg.fonttype": "none"})
-    figure = Figure(figsize=(9.6, 2.2 * len(forms)), layout="constrained")
-    for axes, (machine, costs) in zip(figure.subplots(len(forms), 1), forms, strict=True):
-        plain = costs["convolution"].cost.cycles
-        left = np.zeros(len(FORMS))
+    figure = Figure(figsize=(9.6, 2.1 * len(costs) + 0.6), layout="constrained")
+    for axes, on in zip(figure.subplots(len(costs), 1), costs, strict=True):
+        plain = on.forms[0].cost.cycles
+        names = [form.label + (" *" if form.missing else "") for form in on.forms]
+        left = np.zeros(len(on.forms))
         for part, (label, colour) in BUDGET.items():
-            width = np.array([getattr(costs[form].cost, part) / plain for form in FORMS])
-            axes.barh(list(FORMS.values()), width, left=left, color=colour, label=label)
+            width = np.array([getattr(form.cost, part) / plain for form in on.forms])
+            bars = axes.barh(names, width, left=left, color=colour, label=label)
+            for bar, form in zip(bars, on.forms, strict=True):
+                bar.set(hatch="///" if form.missing else None, edgecolor="white", linewidth=0)
             left += width
         for row, total in enumerate(left):
             axes.text(total, row, f" {total:.2f}×", va="center")
-        axes.set_title(machine.name, loc="left", fontweight="bold")
+        axes.set_title(on.machine.name, loc="left", fontweight="bold")
         axes.set_xlim(0, left.max() * 1.12)
         axes.invert_yaxis()
         axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("cycles, relative to the plain 3×3 convolution on the same machine")
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(BUDGET), frameon=False)
+    key = [Patch(color=colour, label=label) for label, colour in BUDGET.values()]
+    figure.legend(handles=key, loc="outside upper center", ncols=len(BUDGET), frameon=False)
     text = StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()[text.getvalue().index("<svg") :]
-
-
-def _cost_rows(forms: Forms) -> list[dict[str, Any]]:
-    return [
-        {
-            "machine": machine.name,
-            "form": label,
-            "macs": costs[form].cost.macs,
-            "cycles": costs[form].cost.cycles,
-            "utilisation": costs[form].cost.utilisation(machine.array.macs_per_cycle),
-            "vector": costs[form].cost.vector_cycles,
-            "stall": costs[form].cost.stall_cycles,
-            "dram": costs[form].cost.dram_read_bytes + costs[form].cost.dram_write_bytes,
-        }
-        for machine, costs in forms
-        for form, label in FORMS.items()
-    ]
-
-
-def _network_rows(estimates: list[Any]) -> list[dict[str, Any]]:
-    return [
-        {
-            "machine": machine.name,
-            "plain": plain.seconds * 1e3,
-            "fused": fused.seconds * 1e3,
-            "coverage": fused.coverage.sentence,
-        }
-        for machine, plain, fused in estimates
-    ]
 
 
 def _render(**page: Any) -> str:

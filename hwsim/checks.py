@@ -10,6 +10,12 @@ def at_least(what: str, value: object, least: int) -> None:
         raise ValueError(f"{what} must be an integer of at least {least}, not {value!r}")
 
 
+def instance_of(what: str, value: object, kind: type, words: str) -> None:
+    """Raise ``ValueError`` unless ``value`` is a ``kind``, which ``words`` describe."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{what} must be {words}, not {value!r}")  # noqa: TRY004  it was read
+
+
 def one_of(what: str, name: str, known: Collection[str]) -> str:
     """Return ``name``, or raise ``ValueError`` that lists ``known`` and the nearest of them."""
     if name in known:

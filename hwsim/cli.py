@@ -34,7 +34,7 @@ Batch = Annotated[int, typer.Option(help="Images at a time.")]
 Image = Annotated[str, typer.Option("--input", help="Height x width of the images, in pixels.")]
 VectorLanes = Annotated[
     int | None,
-    typer.Option(help="Give the machine a hypothetical vector unit of so many lanes."),
+    typer.Option(help="Replace its vector unit by a hypothetical one of so many lanes."),
 ]
 
 ESTIMATE_EXAMPLES = """\b

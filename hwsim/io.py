@@ -15,7 +15,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
 
-from hwsim.checks import one_of
+from hwsim.checks import instance_of, one_of
 from hwsim.machine import Machine, without_source
 
 
@@ -100,8 +100,7 @@ def _value(kind: Any, value: Any, key: str) -> Any:
     if isinstance(kind, UnionType):
         kind = get_args(kind)[0]
     if is_dataclass(kind):
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{key} must be a table, not {value!r}")
+        instance_of(key, value, Mapping, "a table")
         return _build(kind, value, f"{key}.")
     if kind is Fraction:
         return _fraction(value, key)

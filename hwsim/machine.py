@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from fractions import Fraction
 from types import MappingProxyType
+from typing import Any
 
-from hwsim.checks import at_least, one_of
+from hwsim.checks import at_least, instance_of, one_of
 from hwsim.dataflow import DATAFLOWS
 from hwsim.integers import ceil_div
 from hwsim.workload import VECTOR_KINDS
@@ -58,10 +59,7 @@ class Buffers:
     def __post_init__(self) -> None:
         for name in ("ifmap_bytes", "filter_bytes", "ofmap_bytes"):
             at_least(f"buffers.{name}", getattr(self, name), 1)
-        if not isinstance(self.double_buffered, bool):
-            raise ValueError(  # noqa: TRY004  one kind of error for one kind of mistake
-                f"buffers.double_buffered must be true or false, not {self.double_buffered!r}"
-            )
+        instance_of("buffers.double_buffered", self.double_buffered, bool, "true or false")
 
     @property
     def tiles_held(self) -> int:
@@ -102,10 +100,7 @@ class VectorUnit:
 
     def __post_init__(self) -> None:
         at_least("vector.lanes", self.lanes, 1)
-        if not isinstance(self.cycles_per_element, Mapping):
-            raise ValueError(  # noqa: TRY004  one kind of error for one kind of mistake
-                f"vector.cycles_per_element must be a table, not {self.cycles_per_element!r}"
-            )
+        instance_of("vector.cycles_per_element", self.cycles_per_element, Mapping, "a table")
         for kind, cycles in self.cycles_per_element.items():
             one_of("each key of vector.cycles_per_element", kind, VECTOR_KINDS)
             at_least(f"vector.cycles_per_element.{kind}", cycles, 1)
@@ -138,21 +133,16 @@ class Machine:
 
     def __post_init__(self) -> None:
         for name in ("name", "description"):
-            if not isinstance(getattr(self, name), str):
-                raise ValueError(  # noqa: TRY004  one kind of error for one kind of mistake
-                    f"{name} must be a text, not {getattr(self, name)!r}"
-                )
+            instance_of(name, getattr(self, name), str, "a text")
         for name in ("clock_hz", "operand_bytes", "accumulator_bytes"):
             at_least(name, getattr(self, name), 1)
         one_of("dataflow", str(self.dataflow), DATAFLOWS)
-        if not isinstance(self.sources, Mapping):
-            raise ValueError(  # noqa: TRY004  one kind of error for one kind of mistake
-                f"sources must be a table, not {self.sources!r}"
-            )
+        instance_of("sources", self.sources, Mapping, "a table")
         for key, source in self.sources.items():
             one_of("each key of sources", key, constants(self))
-            if not isinstance(source, str) or not source.strip():
-                raise ValueError(f"sources.{key} must be a text that names a source")
+            instance_of(f"sources.{key}", source, str, "a text that names a source")
+            if not source.strip():
+                raise ValueError(f"sources.{key} must be a text that names a source, not empty")
 
     @property
     def title(self) -> str:
@@ -164,10 +154,8 @@ class Machine:
 
 def constants(machine: Machine) -> tuple[str, ...]:
     """Dotted keys of everything about a machine that needs a source; an absent part is one too."""
-    described = {f.name: getattr(machine, f.name) for f in fields(machine)}
-    for name in ("name", "description", "sources"):
-        del described[name]
-    return tuple(_leaves(described))
+    texts = ("name", "description", "sources")
+    return tuple(_leaves({k: v for k, v in _fields(machine).items() if k not in texts}))
 
 
 def without_source(machine: Machine) -> tuple[str, ...]:
@@ -190,11 +178,15 @@ def with_vector_unit(machine: Machine, lanes: int) -> Machine:
 def _leaves(described: Mapping[str, object], prefix: str = "") -> list[str]:
     keys: list[str] = []
     for name, value in described.items():
-        if is_dataclass(value):
-            value = {f.name: getattr(value, f.name) for f in fields(value)}  # noqa: PLW2901
-            value.pop("hypothetical", None)
-        if isinstance(value, Mapping):
-            keys += _leaves(value, f"{prefix}{name}.")
+        inner = _fields(value) if is_dataclass(value) else value
+        if isinstance(inner, Mapping):
+            keys += _leaves(inner, f"{prefix}{name}.")
         else:
             keys.append(prefix + name)
     return keys
+
+
+def _fields(part: Any) -> dict[str, object]:
+    """Constants of a part by name; that a unit is hypothetical is no constant of it."""
+    names = [f.name for f in fields(part) if f.name != "hypothetical"]
+    return {name: getattr(part, name) for name in names}

@@ -100,7 +100,8 @@ def _transfers(conv: Convolution, parts: Pieces, machine: Machine) -> Transfers:
     latency, width = machine.dram.latency_cycles, machine.operand_bytes
 
     def cycles(elements: Ints) -> Ints:
-        return latency + _moving(elements * width, machine.dram)
+        busy = latency + _moving(elements * width, machine.dram)
+        return np.where(elements > 0, busy, 0)  # a tile may lie in the padding altogether
 
     return Transfers(
         ifmap=cycles(np.multiply.outer(rows * conv.width, ins)),

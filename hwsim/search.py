@@ -1,8 +1,9 @@
 """The tiling a convolution is run with: the fastest that fits, then the one with least traffic.
 
-Every tiling of ``tiling.candidates`` that fits is considered in both loop orders. The candidates
-are visited by a bound on their cycles, and one whose bound is no better than the best schedule so
-far is passed over, as are all after it: the answer is that of trying them all.
+Every tiling of ``tiling.candidates`` that fits and makes at most ``MOST_TILES`` tiles is considered,
+in both loop orders. Candidates are visited by a bound on their cycles, and one whose bound is no
+better than the best schedule so far is passed over, as are all after it: the answer is that of
+trying them all.
 """
 
 from typing import NamedTuple
@@ -10,9 +11,22 @@ from typing import NamedTuple
 from hwsim.cycles import ArrayCycles
 from hwsim.machine import Machine
 from hwsim.schedule import array_total, least_cycles, total_cycles
-from hwsim.tiling import ORDERS, Pieces, Tiling, bands_of, candidates, fits, pieces, tile_bytes
+from hwsim.tiling import (
+    ORDERS,
+    Pieces,
+    Tiling,
+    bands_of,
+    candidates,
+    fits,
+    pieces,
+    tile_bytes,
+    tile_count,
+)
 from hwsim.traffic import Traffic, traffic_of
 from hwsim.workload import Convolution
+
+MOST_TILES = 2**21
+"""Tiles a candidate may have: ours, so that memory and time stay bounded."""
 
 
 class Run(NamedTuple):
@@ -30,7 +44,7 @@ class Run(NamedTuple):
 
 
 def best_run(conv: Convolution, machine: Machine) -> Run:
-    """The best way to run ``conv``; ``ValueError`` if not even the smallest tile fits."""
+    """The best way to run ``conv``; ``ValueError`` if no tile fits, or too many are needed."""
     best: Run | None = None
     for bound, parts in sorted(_bounded(conv, machine), key=lambda pair: pair[0].merit):
         if best is not None and bound.merit[:2] >= best.merit[:2]:
@@ -55,7 +69,8 @@ def _bounded(conv: Convolution, machine: Machine) -> list[tuple[Run, Pieces]]:
     fitting = [
         tiling
         for tiling in candidates(conv, machine.array)
-        if fits(tile_bytes(conv, tiling, machine), machine.buffers)
+        if tile_count(conv, tiling) <= MOST_TILES
+        and fits(tile_bytes(conv, tiling, machine), machine.buffers)
     ]
     cuts = {tiling[:4]: tiling for tiling in fitting}
     bands = {cut: bands_of(conv, *cut) for cut in {cut[:2] for cut in cuts}}
@@ -74,6 +89,11 @@ def _bound(
 
 def _too_small(conv: Convolution, machine: Machine) -> str:
     needed = tile_bytes(conv, Tiling(1, 1, 1, 1, ORDERS[0]), machine)
+    if fits(needed, machine.buffers):
+        return (
+            f"{conv.label} must be small enough for at most {MOST_TILES} tiles on {machine.name}, "
+            f"not {conv.batch} x {conv.in_channels}x{conv.height}x{conv.width}"
+        )
     return (
         f"buffers of {machine.name} must hold {machine.buffers.tiles_held} tiles of at least "
         f"{needed.ifmap} ifmap, {needed.filter} filter and {needed.ofmap} ofmap bytes for "

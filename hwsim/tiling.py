@@ -16,7 +16,7 @@ just within the array's rows times a power of two; and each in full. Ours; not e
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
-from hwsim.integers import chunks
+from hwsim.integers import ceil_div, chunks
 from hwsim.machine import Array, Buffers, Machine
 from hwsim.workload import Convolution
 
@@ -96,6 +96,17 @@ def fits(needed: TileBytes, buffers: Buffers) -> bool:
     """Whether as many tiles as the buffers hold at once have room."""
     room = (buffers.ifmap_bytes, buffers.filter_bytes, buffers.ofmap_bytes)
     return all(size * buffers.tiles_held <= most for size, most in zip(needed, room, strict=True))
+
+
+def tile_count(conv: Convolution, tiling: Tiling) -> int:
+    """How many tiles the tiling makes, over all groups."""
+    return (
+        conv.groups
+        * ceil_div(conv.batch, tiling.images)
+        * ceil_div(conv.out_height, tiling.rows)
+        * ceil_div(conv.out_channels // conv.groups, tiling.out_channels)
+        * ceil_div(conv.in_channels // conv.groups, tiling.in_channels)
+    )
 
 
 def candidates(conv: Convolution, array: Array) -> Iterator[Tiling]:

@@ -85,3 +85,42 @@ PLUG_AND_PLAY = Sentence(
     translation="This operator has the properties of convolution and of self-attention, and does "
     "not affect the regularity and usability of the network.",
 )
+
+UNDECIDED: tuple[tuple[Sentence, str], ...] = (
+    (
+        Sentence(
+            id="A1.1",
+            text="在一定条件下(例如图像 / 特征图的邻接像素满足马尔可夫性质),"
+            "全局的 self-attention 可以通过局部的 self-attention 配合卷积运算来逼近。",
+            translation="Under certain conditions (for instance, neighbouring pixels of the image "
+            "or feature map satisfy a Markov property), global self-attention can be approximated "
+            "by local self-attention together with convolution.",
+        ),
+        "It names no error, so there is nothing to compare with ==. How close the approximation "
+        "comes on images would have to be measured; we have not measured it.",
+    ),
+    (
+        Sentence(
+            id="A9.1",
+            text="卷积和 self-attention 运算模式存在较大差异,两者同时存在会导致网络结构不规则,"
+            "进而影响网络推理效率",
+            translation="Convolution and self-attention differ much in how they compute; both at "
+            "once make the structure of the network irregular, which affects its efficiency at "
+            "inference.",
+        ),
+        "A statement about AA-Net on real chips; AA-Net is not modelled here. What the forms of a "
+        "layer cost on a modelled machine, `hwsim forms` says.",
+    ),
+    (
+        Sentence(
+            id="A11.1",
+            text="而采用 PSSA 的 X-volution 性能也非常不俗,基本与 self-attention 性能相当,"
+            "这也验证了采用 PSSA 逼近 self-attention 是有效且合理的。",
+            translation="X-volution with PSSA also performs very well, about as well as with "
+            "self-attention, which confirms that approximating self-attention by PSSA is effective "
+            "and reasonable.",
+        ),
+        "It rests on accuracy on COCO, which cannot be decided without training on it.",
+    ),
+)
+"""Sentences of the article that no claim decides, and why."""

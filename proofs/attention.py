@@ -27,6 +27,7 @@ from refimpl import (
     FOUR_DIRECTIONS,
     conv2d,
     global_attention,
+    local_attention,
     pssa,
     shift,
     shift_product,
@@ -93,6 +94,29 @@ PSSA_GRID = grid(
 )
 
 
+def _pssa_case(
+    image: tuple[int, ...], kernel: tuple[int, int], directions: tuple[Offset, ...]
+) -> tuple[Array, Array]:
+    """An image and a kernel for its shift products."""
+    return rationals(*image, seed=1), rationals(2, len(directions) * image[1], *kernel, seed=2)
+
+
+@claim(
+    source=PSSA_STEPS,
+    status="identity",
+    evidence="exact rationals",
+    why="The operator is these steps; the article leaves kernel, directions and length open.",
+    over=PSSA_GRID,
+)
+def pssa_is_the_steps_of_the_article(
+    image: tuple[int, ...], kernel: tuple[int, int], directions: tuple[Offset, ...], **options: Any
+) -> bool:
+    """The shipped pssa is: shift, multiply, sum over a local region, done pixel by pixel."""
+    x, w = _pssa_case(image, kernel, directions)
+    literal = literal_pssa(x, w, directions=directions, **options)
+    return same(pssa(x, w, directions=directions, **options), literal)
+
+
 @claim(
     source=PSSA_IS_CONVOLUTION,
     status="identity",
@@ -110,15 +134,13 @@ def pssa_is_one_convolution_on_shift_products(
     stride: int,
     dilation: int,
 ) -> bool:
-    """Shift, multiply, sum locally: done pixel by pixel, it is conv2d(T(x), w), and it is pssa."""
-    x = rationals(*image, seed=1)
-    w = rationals(2, len(directions) * image[1], *kernel, seed=2)
+    """Pixel-shift self-attention, summed pixel by pixel, is one convolution: conv2d(T(x), w)."""
+    x, w = _pssa_case(image, kernel, directions)
     shifts: dict[str, Any] = {"directions": directions, "length": length, "boundary": boundary}
     steps: dict[str, Any] = {"stride": stride, "dilation": dilation}
     padding = (dilation * (kernel[0] - 1) // 2, dilation * (kernel[1] - 1) // 2)
-    literal = literal_pssa(x, w, **shifts, **steps)
     convolved = conv2d(shift_product(x, **shifts), w, padding=padding, **steps)
-    return same(convolved, literal) and same(pssa(x, w, **shifts, **steps), literal)
+    return same(convolved, literal_pssa(x, w, **shifts, **steps))
 
 
 @claim(
@@ -147,13 +169,41 @@ def pssa_is_even_and_homogeneous_of_degree_two(
     side: int,
     boundary: Any,
     factor: Fraction,
-    bias: bool,  # noqa: FBT001 - an axis of the domain
+    bias: bool,
 ) -> bool:
     """One level of PSSA satisfies pssa(t·x) = t²·pssa(x), in particular pssa(−x) = pssa(x)."""
     x, w = rationals(*image, seed=1), rationals(2, 4 * image[1], side, side, seed=2)
     b = rationals(2, seed=3) if bias else None
     scaled = pssa(x * factor, w, b, boundary=boundary)
     return same(scaled, factor * factor * pssa(x, w, b, boundary=boundary))
+
+
+@claim(
+    source=ours("A2"),
+    status="conditional",
+    evidence="exact rationals",
+    why="Every term is a score, of degree 2, times a value. PSSA is even and of degree 2, so the "
+    "two readings of the article's attention are different operators.",
+    over=grid(image=IMAGES, side=(1, 3), factor=(-2, -1, 0, 3), normalise=("none",)),
+    hypotheses=(
+        Hypothesis(
+            text="the scores are not normalised by softmax",
+            without=grid(image=IMAGES, side=(3,), factor=(3,), normalise=("softmax",)),
+        ),
+    ),
+)
+def local_attention_is_odd_and_homogeneous_of_degree_three(
+    image: tuple[int, ...], side: int, factor: int, normalise: Any
+) -> bool:
+    """Local attention (Eq. 9 of the paper) satisfies f(t·x) = t³·f(x), in particular f(−x) = −f(x).
+
+    Without position encoding.
+    """
+    x = rationals(*image, seed=1)
+    weights = [duals(rationals(2, image[1], seed=seed)) for seed in (2, 3, 4)]
+    options: dict[str, Any] = {"kernel": side, "normalise": normalise, "scale": Fraction(1)}
+    scaled = local_attention(duals(x * factor), *weights, **options)
+    return same(scaled, factor**3 * local_attention(duals(x), *weights, **options))
 
 
 def _by_pixels(largest: int) -> Iterator[tuple[int, int]]:
@@ -335,7 +385,7 @@ def an_opposite_direction_folds_into_a_larger_kernel(
 ) -> bool:
     """Two opposite directions need one product map, under a kernel larger by the offset each way.
 
-    ``boundaries`` are those of the shift and of the convolution.
+    `boundaries` are those of the shift and of the convolution.
     """
     channels, back = image[1], (-offset[0], -offset[1])
     q = rationals(*image, seed=1)
@@ -430,7 +480,7 @@ def x_volution_is_a_static_plus_a_dynamic_kernel(
         dtype=("float32", "float64", "object"),
     ),
 )
-def x_volution_keeps_the_contract_of_the_convolution_it_replaces(
+def x_volution_keeps_the_contract_of_a_convolution(
     sides: tuple[int, int],
     channels: tuple[int, int],
     kernel: tuple[int, int],
@@ -513,7 +563,7 @@ def convolution_is_attention_with_one_hot_positions(
         conv2d(shift(x, offset=(u - rows, v - cols), boundary=boundary), w[:, :, u, v, None, None])
         for u, v in np.ndindex(kernel)
     )
-    return same(conv2d(x, w, padding=(rows, cols)), sum(heads, start=Fraction(0)))
+    return same(conv2d(x, w, padding=(rows, cols)), sum(heads, start=np.zeros((), object)))
 
 
 @claim(

@@ -42,7 +42,7 @@ class Hypothesis:
 class Claim:
     """A statement in English, and the predicate that decides it case by case.
 
-    ``why`` is its reason in one sentence; ``order`` says how the domain of a false claim grows;
+    ``detail`` defines its symbols or limits it further; ``why`` is its reason in one sentence; ``order`` says how the domain of a false claim grows;
     ``explain`` turns its counterexample into a sentence with numbers.
     """
 
@@ -55,6 +55,7 @@ class Claim:
     over: Domain
     holds: Predicate
     hypotheses: tuple[Hypothesis, ...] = ()
+    detail: str = ""
     order: str = ""
     explain: Callable[..., str] | None = None
 
@@ -136,6 +137,7 @@ class Verdict:
             "article": self.claim.source.id,
             "in_article": self.claim.source.in_article,
             "statement": self.claim.statement,
+            "detail": self.claim.detail,
             "status": self.claim.status,
             "verdict": self.outcome,
             "as_expected": self.as_expected,
@@ -202,7 +204,7 @@ def claim(
     order: str = "",
     explain: Callable[..., str] | None = None,
 ) -> Callable[[Predicate], Claim]:
-    """Turn a predicate into a ``Claim``; its docstring is the statement, its name the id.
+    """Turn a predicate into a ``Claim``: its name is the id, its docstring statement and detail.
 
     Raises
     ------
@@ -211,12 +213,13 @@ def claim(
     """
 
     def wrap(holds: Predicate) -> Claim:
-        statement = getdoc(holds)
+        statement, _, detail = (getdoc(holds) or "").partition("\n\n")
         if not statement:
             raise ValueError(f"claim {holds.__name__} must state itself in a docstring")
         return Claim(
             id=holds.__name__.replace("_", "-"),
             statement=" ".join(statement.split()),
+            detail=" ".join(detail.split()),
             source=source,
             status=status,
             evidence=evidence,
@@ -232,7 +235,7 @@ def claim(
 
 
 def check(claim: Claim) -> Verdict:
-    """Decide a claim on its domain, then drop its hypotheses one by one and look for the failure."""
+    """Decide a claim on its domain; then drop its hypotheses one by one and look for failures."""
     start = perf_counter()
     found = search(claim.holds, claim.over)
     dropped = tuple(search(claim.holds, each.without) for each in claim.hypotheses)

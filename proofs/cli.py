@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from proofs.catalogue import CLAIMS, check_each, find, select
 from proofs.claim import Claim, Verdict, check, written
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Check what is claimed of X-volution: sentence, hypotheses, verdict, evidence.",
 )
-WIDTH = 120  # columns of a table where the output is no terminal
+WIDTH = 170  # columns of a table where the output is no terminal
 COLOURS = {"holds": "green", "refuted": "green", "SURPRISE": "bold red"}
 
 Patterns = Annotated[
@@ -55,7 +55,7 @@ Example:
 @app.command("list")
 def list_claims(patterns: Patterns = None) -> None:
     """List claims with their status and where the article says them."""
-    table = Table("id", "article", "status", "claim")
+    table = Table(Column("id", overflow="fold"), "article", "status", "claim")
     for each in select(patterns or ()):
         table.add_row(each.id, origin(each), each.status, escape(each.statement))
     _console().print(table)
@@ -69,11 +69,14 @@ def check_claims(
     ] = None,
 ) -> None:
     """Decide claims again, and exit 1 if one does not come out as its status says."""
-    verdicts = _decide(select(patterns or ()))
+    chosen = select(patterns or ())
+    _check_directory(json_file)
+    verdicts = _decide(chosen)
     _print_verdicts(verdicts)
     if json_file is not None:
         rows = [verdict.row() for verdict in verdicts]
-        _write(json_file, json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+        text = json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+        json_file.write_text(text, encoding="utf-8")
     if not all(verdict.as_expected for verdict in verdicts):
         raise typer.Exit(code=1)
 
@@ -94,11 +97,12 @@ def render_page(
     file: Annotated[Path | None, typer.Argument(help="Standard output if left out.")] = None,
 ) -> None:
     """Write all claims and verdicts as a page of Markdown."""
+    _check_directory(file)
     page = claims_page(_decide(tuple(CLAIMS.values())))
     if file is None:
         typer.echo(page, nl=False)
     else:
-        _write(file, page)
+        file.write_text(page, encoding="utf-8")
 
 
 def main() -> None:
@@ -114,7 +118,9 @@ def _decide(claims: Sequence[Claim]) -> tuple[Verdict, ...]:
     """Check claims, saying on standard error (if that is a terminal) which one is being decided."""
     columns = (TextColumn("{task.completed} of {task.total}"), TextColumn("{task.description}"))
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task("", total=len(claims))
         return check_each(
             claims, lambda each: bar.update(task, advance=1, description=f"checking {each.id}")
@@ -122,7 +128,7 @@ def _decide(claims: Sequence[Claim]) -> tuple[Verdict, ...]:
 
 
 def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
-    table = Table("id", "article", "status", "verdict", "evidence")
+    table = Table(Column("id", overflow="fold"), "article", "status", "verdict", "evidence")
     table.add_column("cases", justify="right")
     table.add_column("s", justify="right")
     for verdict in verdicts:
@@ -153,7 +159,7 @@ def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
 
 def _details(verdict: Verdict) -> list[tuple[str, str]]:
     claim = verdict.claim
-    details = [("claim", claim.statement), ("origin", origin(claim))]
+    details = [("claim", f"{claim.statement} {claim.detail}".strip()), ("origin", origin(claim))]
     if claim.source.in_article:
         details += [("article", claim.source.text), ("translation", claim.source.translation)]
     details += [("status", claim.status), ("verdict", f"{verdict.outcome}, {verdict.cases} cases")]
@@ -178,7 +184,6 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=WIDTH)
 
 
-def _write(path: Path, text: str) -> None:
-    if not path.parent.is_dir():
+def _check_directory(path: Path | None) -> None:
+    if path is not None and not path.parent.is_dir():
         raise ValueError(f"directory of {path} must exist before the file is written")
-    path.write_text(text, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from proofs.article import UNDECIDED
 from proofs.claim import Claim, Verdict, written
 
 HEADER = """\
@@ -24,9 +25,9 @@ original with our translation; “ours” marks what the article does not say.
 
 
 def claims_page(verdicts: Sequence[Verdict]) -> str:
-    """Return the page: a table of all claims, then a section for each."""
+    """Return the page: a table of all claims, a section for each, and what has no claim."""
     sections = ("\n".join(_section(verdict)) for verdict in verdicts)
-    return "\n".join([HEADER, *_table(verdicts), "", *sections])
+    return "\n".join([HEADER, *_table(verdicts), "", *sections, *_undecided()])
 
 
 def origin(claim: Claim) -> str:
@@ -49,13 +50,14 @@ def _table(verdicts: Sequence[Verdict]) -> Iterator[str]:
             verdict.outcome,
             claim.why,
         )
-        yield f"| {' | '.join(cell.replace('|', '\\|') for cell in cells)} |"
+        escaped = (cell.replace("|", r"\|") for cell in cells)
+        yield f"| {' | '.join(escaped)} |"
 
 
 def _section(verdict: Verdict) -> Iterator[str]:
     claim = verdict.claim
     yield f"## {claim.id}\n"
-    yield f"{claim.statement}\n"
+    yield f"{f'{claim.statement} {claim.detail}'.strip()}\n"
     if claim.source.in_article:
         yield f"> {claim.source.text}\n>\n> *{claim.source.translation}* ({claim.source.id})\n"
     else:
@@ -69,7 +71,8 @@ def _section(verdict: Verdict) -> Iterator[str]:
         yield f"* Searched: {claim.order}."
     if verdict.counterexample is not None:
         yield f"* First counterexample: `{written(verdict.counterexample)}`."
-        yield f"  {verdict.explanation}." if verdict.explanation else ""
+    if verdict.explanation is not None:
+        yield f"  In words: {verdict.explanation}."
     yield f"* Again: `proofs check {claim.id}`\n"
 
 
@@ -78,6 +81,13 @@ def _hypotheses(verdict: Verdict) -> Iterator[str]:
         yield f"* Given that {hypothesis.text}."
         if search.counterexample is not None:
             yield f"  Without that it fails at `{written(search.counterexample)}`."
+
+
+def _undecided() -> Iterator[str]:
+    yield "## Not decided here\n"
+    for sentence, reason in UNDECIDED:
+        yield f"> {sentence.text}\n>\n> *{sentence.translation}* ({sentence.id})\n"
+        yield f"{reason}\n"
 
 
 def _count(cases: int) -> str:

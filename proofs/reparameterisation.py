@@ -15,7 +15,7 @@ import numpy as np
 from proofs.article import CONDITIONAL_MERGE, SINGLE_CONVOLUTION, ours
 from proofs.cases import square_bn
 from proofs.claim import Case, Cases, Hypothesis, claim, grid
-from proofs.rings import Array, duals, rationals, same
+from proofs.rings import Array, duals, exact_root, rationals, same
 from refimpl import (
     BatchNorm,
     batch_norm,
@@ -26,7 +26,7 @@ from refimpl import (
     xvolution,
     xvolution_fused,
 )
-from refimpl.fuse import Branch, MergeError, embed, fold_batch_norm, merge
+from refimpl.fuse import Branch, MergeError, PaddingMode, embed, fold_batch_norm, merge
 from refimpl.ops.conv2d import same_padding
 
 IMAGES = ((1, 1, 1, 1), (1, 2, 2, 5), (2, 1, 4, 3))
@@ -66,6 +66,16 @@ def _run(branch: Branch, z: Array) -> Array:
     return y if branch.activation is None else relu(y)
 
 
+def _bias(branch: Branch) -> Array:
+    assert branch.b is not None  # noqa: S101 - _branch made it
+    return branch.b
+
+
+def _norm(branch: Branch) -> BatchNorm:
+    assert branch.bn is not None  # noqa: S101 - _branch made it
+    return branch.bn
+
+
 def _with_batch_statistics(branch: Branch, z: Array) -> Branch:
     """Train the one channel of a branch on ``z``, with ε that makes both roots rational.
 
@@ -76,10 +86,9 @@ def _with_batch_statistics(branch: Branch, z: Array) -> Branch:
     mean = y.sum() / y.size
     var = ((y - mean) * (y - mean)).sum() / y.size
     root = isqrt(int(var)) + 1
-    assert branch.bn is not None  # noqa: S101 - _branch made it
     running = duals(np.array([(root + 1) ** 2 - root**2 + var], object))
     return replace(
-        branch, statistics="batch", eps=root**2 - var, bn=branch.bn._replace(var=running)
+        branch, statistics="batch", eps=root**2 - var, bn=_norm(branch)._replace(var=running)
     )
 
 
@@ -106,7 +115,7 @@ def batch_norm_folds_into_the_convolution(
     outputs: int,
     kernel: tuple[int, int],
     stride: int,
-    bias: bool,  # noqa: FBT001 - an axis of the domain
+    bias: bool,
     batch: int,
 ) -> bool:
     """Batch normalisation after a convolution folds into it: BN(w ∗ x + b) = w' ∗ x + b'.
@@ -117,8 +126,7 @@ def batch_norm_folds_into_the_convolution(
     branch = replace(_branch(outputs, image[1], kernel, seed=2), stride=stride)
     branch = branch if bias else replace(branch, b=None)
     branch = _with_batch_statistics(branch, x) if batch else branch
-    assert branch.bn is not None  # noqa: S101 - _branch made it
-    w, b = fold_batch_norm(branch.w, branch.b, branch.bn, eps=branch.eps)
+    w, b = fold_batch_norm(branch.w, branch.b, _norm(branch), eps=branch.eps)
     return same(conv2d(x, w, b, stride=stride, padding=branch.reach), _run(branch, x))
 
 
@@ -147,13 +155,12 @@ def batch_norm_folds_into_the_convolution_after_it(
         kernel = (1, 1)
     x, bn = rationals(*image, seed=1), _root_ready(square_bn(image[1], 1))
     after = replace(_branch(2, image[1], kernel, seed=2), bn=None, stride=stride)
-    mode = "zero" if padding_mode == "zero" else "circular"
+    mode: PaddingMode = "zero" if padding_mode == "zero" else "circular"
     after = replace(after, padding_mode=mode, padding=(0, 0) if padding_mode == "none" else None)
     # Folding (1×1 identity, BN) first gives s and β − μ·s without repeating their formula here.
     s, t = fold_batch_norm(rationals(image[1], 1, 1, 1, seed=0) * 0 + 1, None, bn, eps=EPS)
-    assert after.b is not None  # noqa: S101 - _branch made it
     shifted = (after.w * t[:, None, None]).sum(axis=(1, 2, 3))
-    folded = replace(after, w=after.w * s[:, 0, 0, 0][:, None, None], b=after.b + shifted)
+    folded = replace(after, w=after.w * s[:, 0, 0, 0][:, None, None], b=_bias(after) + shifted)
     return same(_run(folded, x), _run(after, batch_norm(x, *bn, eps=EPS)))
 
 
@@ -241,7 +248,7 @@ def parallel_branches_merge(
     kernels: tuple[tuple[int, int], tuple[int, int]],
     strides: tuple[int, int],
     dilations: tuple[int, int],
-    active: bool,  # noqa: FBT001 - an axis of the domain
+    active: bool,
 ) -> bool:
     """Two parallel convolutions of x add up to one, whose kernel and bias are the sums of theirs.
 
@@ -254,9 +261,12 @@ def parallel_branches_merge(
     ]
     if active:
         branches[1] = replace(branches[1], activation="relu")
-    support = tuple(max(sides) for sides in zip(*kernels, strict=True))
-    w = sum(embed(branch.w, support) for branch in branches)
-    b = sum(branch.b for branch in branches if branch.b is not None)
+    support = (
+        max(kernels[0][0], kernels[1][0]),
+        max(kernels[0][1], kernels[1][1]),
+    )
+    w = embed(branches[0].w, support) + embed(branches[1].w, support)
+    b = _bias(branches[0]) + _bias(branches[1])
     merged = replace(branches[0], w=w, b=b)
     return same(_run(merged, x), _run(branches[0], x) + _run(branches[1], x))
 
@@ -333,7 +343,7 @@ def training_form_equals_the_fused_feature_form(
 ) -> bool:
     """The two branches of X-volution equal ONE convolution of the augmented input [x; T(x)].
 
-    Its kernel and bias are what ``refimpl.fuse.merge`` makes of the trained branches.
+    Its kernel and bias are what `refimpl.fuse.merge` makes of the trained branches.
     """
     x = rationals(*image, seed=1)
     shifts: dict[str, Any] = {"boundary": boundary, "length": length}
@@ -342,14 +352,24 @@ def training_form_equals_the_fused_feature_form(
     if lacks is None:
         conv, attention = replace(conv, **steps), replace(attention, **steps)
         merged = merge(conv, attention)
-        trained = (conv.w, attention.w, conv.bn, attention.bn, conv.b, attention.b)
-        training_form = xvolution(x, *trained, **steps, **shifts, eps=EPS)
-        return same(xvolution_fused(x, *merged, **steps, **shifts), training_form)
+        training_form = xvolution(
+            x,
+            conv.w,
+            attention.w,
+            _norm(conv),
+            _norm(attention),
+            _bias(conv),
+            _bias(attention),
+            **steps,
+            **shifts,
+            eps=EPS,
+        )
+        return same(xvolution_fused(x, merged.w, merged.b, **steps, **shifts), training_form)
     merged = merge(conv, attention)  # as if nothing were lacking
     conv, attention = _without(lacks, conv, attention, shift_product(x, **shifts))
     if lacks == "running statistics":
         merged = merge(conv, replace(attention, statistics="running"))
-    fused = xvolution_fused(x, *merged, stride=conv.stride, **shifts)
+    fused = xvolution_fused(x, merged.w, merged.b, stride=conv.stride, **shifts)
     return same(fused, _run(conv, x) + _run(attention, shift_product(x, **shifts)))
 
 
@@ -401,7 +421,7 @@ def _conditions() -> Iterator[Case]:
     over=Cases(_conditions),
 )
 def merge_refuses_exactly_what_it_must(condition: str | None, attention_side: int) -> bool:
-    """The merge refuses branches that lack a merging condition, by its name, and no others.
+    """The merge refuses branches that lack a condition, naming it, and merges those that lack none.
 
     For those where the sum exists, the training-form claim shows that merging anyway is wrong.
     """
@@ -416,3 +436,100 @@ def merge_refuses_exactly_what_it_must(condition: str | None, attention_side: in
     except MergeError as error:
         return error.condition == condition
     return condition is None
+
+
+def _float_branch(
+    rng: np.random.Generator, channels: int, kernel: tuple[int, int], offset: float
+) -> Branch:
+    """A float32 branch whose means and biases are ``offset`` times larger than its weights."""
+
+    def drawn(*shape: int) -> Array:
+        return rng.standard_normal(shape).astype(np.float32)
+
+    roots = rng.integers(2, 9, 2) / np.float32(4)
+    var = (roots * roots - np.float32(0.25)).astype(np.float32)  # exact: quarters, squared
+    bn = BatchNorm(drawn(2), drawn(2), drawn(2) * np.float32(offset), var)
+    return Branch(
+        w=drawn(2, channels, *kernel), b=drawn(2) * np.float32(offset), bn=bn, eps=np.float32(0.25)
+    )
+
+
+def _exact(array: Array) -> Array:
+    """Read floats as the rationals they are."""
+    return np.asarray(np.frompyfunc(lambda each: Fraction(float(each)), 1, 1)(array), object)
+
+
+def _magnitude(branch: Branch, z: Array) -> Array:
+    """|s|·(|w| ∗ |z| + |b| + |μ|) + |β|, exactly, for one branch."""
+    bn = _norm(branch)
+    s = np.array(
+        [
+            gamma / exact_root(var + Fraction(1, 4))
+            for gamma, var in zip(_exact(bn.gamma), _exact(bn.var), strict=True)
+        ],
+        object,
+    )
+    inside = conv2d(abs(z), abs(_exact(branch.w)), abs(_exact(_bias(branch))), padding=branch.reach)
+    scaled = abs(s)[:, None, None] * (inside + abs(_exact(bn.mean))[:, None, None])
+    return np.asarray(scaled + abs(_exact(bn.beta))[:, None, None])
+
+
+def float32_forms(
+    image: tuple[int, ...],
+    kernels: tuple[tuple[int, int], tuple[int, int]],
+    offset: float,
+    seed: int,
+) -> tuple[Array, Array, Array, Branch, Branch]:
+    """Image, training form, fused form and the two branches, in float32."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(image).astype(np.float32)
+    conv, attention = (
+        _float_branch(rng, channels, kernel, offset)
+        for channels, kernel in zip((image[1], 4 * image[1]), kernels, strict=True)
+    )
+    trained = xvolution(
+        x,
+        conv.w,
+        attention.w,
+        _norm(conv),
+        _norm(attention),
+        _bias(conv),
+        _bias(attention),
+        eps=conv.eps,
+    )
+    merged = merge(conv, attention)
+    return x, trained, xvolution_fused(x, merged.w, merged.b), conv, attention
+
+
+@claim(
+    source=ours("A4"),
+    status="bounded",
+    evidence="exact rationals",
+    why="Each form rounds every term at most k times on its way to the output, so each is within "
+    "γ_k·M of the exact value.",
+    over=grid(
+        image=((1, 1, 1, 1), (1, 2, 5, 4)),
+        kernels=(((3, 3), (3, 3)), ((3, 3), (1, 1))),
+        offset=(1.0, 1000.0),
+        seed=range(8),
+    ),
+)
+def float32_forms_differ_by_rounding_only(
+    image: tuple[int, ...],
+    kernels: tuple[tuple[int, int], tuple[int, int]],
+    offset: float,
+    seed: int,
+) -> bool:
+    """In float32 training and fused form differ by at most 2·γ_k·M, at every output pixel.
+
+    M = Σ |s|·(|w| ∗ |z| + |b| + |μ|) + |β| over both branches, z being x and T(x);
+    γ_k = k·u/(1 − k·u), u = 2⁻²⁴, k = (1 + (1 + D)·C)·K² + 10. Underflow apart.
+    """
+    x, trained, fused, conv, attention = float32_forms(image, kernels, offset, seed)
+    assert trained.dtype == fused.dtype == np.float32  # noqa: S101 - or the bound is of another type
+    taps = max(kernels[0][0], kernels[1][0]) * max(kernels[0][1], kernels[1][1])
+    k = (1 + 5 * image[1]) * taps + 10
+    gamma = Fraction(k, 2**24 - k)
+    z = _exact(x)
+    magnitude = _magnitude(conv, z) + _magnitude(attention, shift_product(z))
+    return bool(np.all(abs(_exact(trained) - _exact(fused)) <= 2 * gamma * magnitude))

@@ -1,11 +1,12 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.cost import Cost
 from tests.hwsim.strategies import costs
 
 
+@settings(deadline=None)
 @given(a=costs, b=costs, c=costs)
 def test_costs_form_a_commutative_monoid(a, b, c):
     assert (a + b) + c == a + (b + c)
@@ -13,6 +14,7 @@ def test_costs_form_a_commutative_monoid(a, b, c):
     assert a + Cost() == a
 
 
+@settings(deadline=None)
 @given(st.lists(costs))
 def test_cycles_and_bytes_of_a_sum_are_the_sums(parts):
     total = sum(parts, Cost())
@@ -20,6 +22,7 @@ def test_cycles_and_bytes_of_a_sum_are_the_sums(parts):
     assert total.dram_bytes == sum(part.dram_bytes for part in parts)
 
 
+@settings(deadline=None)
 @given(costs)
 def test_the_budget_sums_to_the_total(cost):
     named = [value for name, value in vars_of(cost).items() if name.endswith("_cycles")]

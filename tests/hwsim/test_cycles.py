@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from hwsim.cycles import array_cycles
 from hwsim.dataflow import DATAFLOWS, OUTPUT_STATIONARY, WEIGHT_STATIONARY
@@ -29,6 +29,7 @@ def test_a_remainder_fold_by_hand():
     assert cycles == (first + second, 5 + 5)
 
 
+@settings(deadline=None)
 @given(gemm=gemms, array=arrays, name=dataflow_names)
 def test_no_array_beats_its_peak(gemm, array, name):
     cycles = array_cycles(gemm, array, DATAFLOWS[name])
@@ -36,6 +37,7 @@ def test_no_array_beats_its_peak(gemm, array, name):
     assert cycles.streamed < cycles.total
 
 
+@settings(deadline=None)
 @given(gemm=gemms, array=arrays)
 def test_swapping_the_operands_swaps_weight_and_input_stationary(gemm, array):
     swapped = Gemm(gemm.n, gemm.m, gemm.k)

@@ -5,8 +5,10 @@ from fractions import Fraction
 from functools import cache
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
+from hwsim import schedule as module
 from hwsim.buffers import Step, play, walk
 from hwsim.cycles import array_cycles
 from hwsim.dataflow import DATAFLOWS
@@ -85,3 +87,21 @@ def test_the_channel_waits_and_then_moves_by_hand():
     """Latency 2, then 7 bytes at 2 per cycle: 2 + 4 to load, 3 to compute, 2 + 1 to store."""
     unit = machine(dram=Dram(bytes_per_cycle=Fraction(2), latency_cycles=2))
     assert play([Step(7, 0, 3, 2)], unit) == (2 + 4) + 3 + (2 + 1)
+
+
+def always_changed(first, second):
+    return np.ones(len(first), bool)
+
+
+def never_changed(first, second):
+    return np.arange(len(first)) == 0
+
+
+@pytest.mark.parametrize("broken", [always_changed, never_changed])
+def test_a_broken_schedule_is_seen_to_fail(monkeypatch, broken):
+    unit, conv = machine(dram=Dram(bytes_per_cycle=Fraction(1))), matrix_product(6, 6, 6)
+    cases = [(conv, Tiling(1, rows, 3, ins, "ifmap-outer")) for rows in (2, 6) for ins in (3, 6)]
+    played = [play(walk(*case, unit, formula(unit)), unit) for case in cases]
+    assert [closed(*case, unit) for case in cases] == played
+    monkeypatch.setattr(module, "_changed", broken)
+    assert [closed(*case, unit) for case in cases] != played

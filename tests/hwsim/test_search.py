@@ -5,7 +5,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from hwsim.buffers import walk
+from hwsim.io import preset, preset_names
 from hwsim.machine import Array, Dram
+from hwsim.networks import network
 from hwsim.search import best_run, run
 from hwsim.tiling import candidates, fits, tile_bytes
 from hwsim.workload import Convolution
@@ -56,3 +59,27 @@ def test_buffers_too_small_for_one_tile_are_refused_in_one_sentence():
         best_run(conv, machine(buffers=buffers(99)))
     assert "stem" in str(e.value)
     assert best_run(conv, machine(buffers=buffers(400)))
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_what_a_preset_fetches_for_resnet34_fits_its_buffers(name):
+    """Tile by tile on the literal walk, which also agrees on the bytes."""
+    unit = preset(name)
+    convs = {p for x in network("resnet34").layers for p in x.primitives if hasattr(p, "macs")}
+    assert len(convs) > 10
+    for conv in convs:
+        best = best_run(conv, unit)
+        steps = walk(conv, best.tiling, unit, lambda *_: 0)
+        held = unit.buffers.tiles_held
+        assert max(s.ifmap_bytes for s in steps) * held <= unit.buffers.ifmap_bytes
+        assert max(s.filter_bytes for s in steps) * held <= unit.buffers.filter_bytes
+        sums = max(s.ofmap_bytes for s in steps) // unit.operand_bytes * unit.accumulator_bytes
+        assert sums * held <= unit.buffers.ofmap_bytes
+        fetched = sum(s.ifmap_bytes + s.filter_bytes + s.ofmap_bytes for s in steps)
+        assert fetched == best.traffic.total_bytes
+
+
+def test_a_batch_that_needs_millions_of_tiles_is_refused_in_one_sentence():
+    conv = Convolution(batch=10**9, in_channels=3, height=8, width=8, out_channels=4, label="stem")
+    with pytest.raises(ValueError, match=r"^stem must be small enough for at most 2097152 tiles "):
+        best_run(conv, machine())

@@ -1,0 +1,104 @@
+"""The main job, as `make demo` does it, on a smaller input."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hwsim
+import proofs
+from refimpl import io
+
+ROOT = Path(__file__).parents[2]
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "examples" / "demo.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    out = tmp_path_factory.mktemp("demo") / "out"
+    result = demo("--image", "coffee", "--side", "64", "--crop", "4", "--out", str(out))
+    assert result.returncode == 0, result.stderr
+    return out, result.stdout
+
+
+@pytest.fixture(scope="module")
+def page(done):
+    return (done[0] / "index.html").read_text(encoding="utf-8")
+
+
+def test_it_says_what_it_is_doing_and_where_the_page_is(done):
+    out, said = done
+    assert said.count("== ") == 5
+    assert f"open {out / 'index.html'}" in said
+
+
+def test_the_page_needs_no_network(page):
+    sources = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')\s>]+)""", page)
+    assert sources
+    assert all(source.startswith(("data:", "#")) for source in sources)
+
+
+def test_the_page_shows_the_photograph_and_the_maps_before_and_after(page):
+    assert page.count("data:image/png;base64,") == 1 + 3 * 5
+    assert "scikit-image: coffee" in page
+
+
+def test_every_claim_is_on_the_page_with_its_verdict(page):
+    for name in proofs.CLAIMS:
+        assert f"<b>{name}</b>" in page
+    assert "SURPRISE" not in page
+
+
+def test_the_page_shows_the_cost_of_four_forms_on_three_machines(page):
+    forms = ("plain convolution", "global softmax attention", "training form", "fused")
+    for name in ("scalesim-default", "gemmini-default", "tpu-v1"):
+        machine = hwsim.preset(name)
+        shape = {"in_channels": 128, "out_channels": 128, "height": 28, "width": 28}
+        plain = hwsim.layer_forms(machine, **shape, relu=False)["convolution"].cost.cycles
+        assert name in page
+        assert f"{plain:,}".replace(",", "\u202f") in page
+    assert all(form in page for form in forms)
+
+
+def test_the_vectors_beside_the_page_are_a_valid_set(done):
+    vectors = done[0] / "vectors"
+    manifest = io.read_manifest(vectors)
+    assert {entry.operator for entry in manifest.cases} == {
+        "shift_product",
+        "pssa",
+        "xvolution",
+        "xvolution_fused",
+    }
+    assert io.verify_files(vectors, manifest) > 100
+
+
+def test_the_faithful_device_passes_the_reordering_one_too_and_the_truncating_one_fails(page):
+    outcomes = re.findall(r">(passes|fails)</b>\s*— the device <b>([a-z-]+)</b>", page)
+    assert outcomes == [
+        ("passes", "faithful"),
+        ("passes", "channels-innermost"),
+        ("fails", "truncating"),
+    ]
+    assert "within bound" in page
+    assert "must be" in page
+
+
+def test_a_picture_that_is_not_there_is_one_sentence_and_exit_code_two(tmp_path):
+    result = demo("--image", "no-such.png", "--out", str(tmp_path / "out"))
+    assert result.returncode == 2
+    assert result.stderr.strip().count("\n") == 0
+    assert "image must be a file or one of astronaut, chelsea, coffee" in result.stderr
+
+
+def test_a_picture_that_is_too_small_is_one_sentence_and_loses_nothing(done, tmp_path):
+    out, _ = done
+    result = demo("--image", "coffee", "--side", "4000", "--out", str(out))
+    assert result.returncode == 2
+    assert "at least 4000×4000" in result.stderr
+    assert (out / "index.html").exists()

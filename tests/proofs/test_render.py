@@ -1,0 +1,81 @@
+"""The page of claims is what the code says, and says what a reader needs."""
+
+from pathlib import Path
+
+import pytest
+
+from proofs.article import UNDECIDED, ours
+from proofs.catalogue import CLAIMS
+from proofs.claim import Hypothesis, check, claim, grid
+from proofs.render import claims_page
+
+PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
+
+
+def test_the_page_in_the_documentation_is_what_the_code_generates(verdict_of):
+    page = claims_page([verdict_of(id_) for id_ in CLAIMS])
+    assert PAGE.read_text(encoding="utf-8") == page, "run: proofs render docs/claims.md"
+
+
+def test_the_page_links_every_claim_to_its_section(verdict_of):
+    page = claims_page(
+        [verdict_of("parallel-branches-merge"), verdict_of("opposite-directions-are-redundant")]
+    )
+    for id_ in ("parallel-branches-merge", "opposite-directions-are-redundant"):
+        assert f"](#{id_}) |" in page
+        assert f"\n## {id_}\n" in page
+        assert f"`proofs check {id_}`" in page
+
+
+def test_a_section_quotes_the_article_and_its_translation(verdict_of):
+    page = claims_page([verdict_of("parallel-branches-merge")])
+    source = CLAIMS["parallel-branches-merge"].source
+    assert f"> {source.text}\n>\n> *{source.translation}* (A4.1)" in page
+
+
+def test_a_section_says_what_fails_without_each_hypothesis(verdict_of):
+    verdict = verdict_of("parallel-branches-merge")
+    page = claims_page([verdict])
+    for hypothesis in verdict.claim.hypotheses:
+        assert f"* Given that {hypothesis.text}.\n  Without that it fails at `" in page
+
+
+def test_a_section_of_a_false_claim_shows_its_counterexample(verdict_of):
+    page = claims_page([verdict_of("x-volution-is-a-convolution-of-its-input")])
+    assert "Verdict: **refuted**" in page
+    assert "First counterexample: `sides=(1, 1), w_c=0, w_a=1, pixels=(1,)`." in page
+    assert "x = [1] gives [1], and 2·x gives [4]" in page
+
+
+def test_the_page_says_what_no_claim_decides():
+    page = claims_page([])
+    for sentence, reason in UNDECIDED:
+        assert f"> {sentence.text}" in page
+        assert f"({sentence.id})\n\n{reason}" in page
+
+
+def test_a_surprise_is_on_the_page():
+    def every_number_is_odd(x):
+        """Every number is odd | not even."""
+        return x % 2 == 1
+
+    needless = Hypothesis(text="x is small", without=grid(x=(1,)))
+    made = claim(
+        source=ours(),
+        status="conditional",
+        evidence="exhaustive search",
+        why="Because.",
+        over=grid(x=(1,)),
+        hypotheses=(needless,),
+    )(every_number_is_odd)
+    page = claims_page([check(made)])
+    assert "* Surprise: without “x is small” all 1 cases still hold." in page
+    assert "Without that it fails" not in page
+    assert "[Every number is odd \\| not even.](#every-number-is-odd) | ours |" in page
+
+
+@pytest.mark.parametrize("id_", ["x-volution-is-a-convolution-of-its-input"])
+def test_the_page_does_not_depend_on_how_long_it_took(id_):
+    first, second = check(CLAIMS[id_]), check(CLAIMS[id_])
+    assert first.seconds != second.seconds
+    assert claims_page([first]) == claims_page([second])
