@@ -96,8 +96,10 @@ UNDECIDED: tuple[tuple[Sentence, str], ...] = (
             "or feature map satisfy a Markov property), global self-attention can be approximated "
             "by local self-attention together with convolution.",
         ),
-        "It names no error, so there is nothing to compare with ==. How close the approximation "
-        "comes on images would have to be measured; we have not measured it.",
+        (
+            "It names no error, so there is nothing to compare with ==. How close the "
+            "approximation comes on images would have to be measured; we have not measured it."
+        ),
     ),
     (
         Sentence(
@@ -108,8 +110,10 @@ UNDECIDED: tuple[tuple[Sentence, str], ...] = (
             "once make the structure of the network irregular, which affects its efficiency at "
             "inference.",
         ),
-        "A statement about AA-Net on real chips; AA-Net is not modelled here. What the forms of a "
-        "layer cost on a modelled machine, `hwsim forms` says.",
+        (
+            "A statement about AA-Net on real chips; AA-Net is not modelled here. What the forms "
+            "of a layer cost on a modelled machine, `hwsim forms` says."
+        ),
     ),
     (
         Sentence(

@@ -23,7 +23,6 @@ Predicate: TypeAlias = Callable[..., bool]
 Status: TypeAlias = Literal["identity", "conditional", "bounded", "false"]
 Evidence: TypeAlias = Literal[
     "exact rationals",
-    "exact integers",
     "exact derivative by dual numbers",
     "exhaustive search",
     "literal simulation",
@@ -42,8 +41,9 @@ class Hypothesis:
 class Claim:
     """A statement in English, and the predicate that decides it case by case.
 
-    ``detail`` defines its symbols or limits it further; ``why`` is its reason in one sentence; ``order`` says how the domain of a false claim grows;
-    ``explain`` turns its counterexample into a sentence with numbers.
+    ``detail`` defines its symbols or limits it further; ``why`` is its reason in one sentence;
+    ``order`` says how the domain of a false claim grows; ``explain`` turns its counterexample into
+    a sentence with numbers.
     """
 
     id: str

@@ -59,8 +59,9 @@ def every_backward_is_the_adjoint_of_the_derivative(
 ) -> bool:
     """For every public operator and argument, ⟨∂y, J·v⟩ = ⟨backward(∂y), v⟩, without rounding.
 
-    J·v comes from the shipped forward on x + v·ε. √ is taken at squares of rationals; for exp stands
-    a rational E with E' = E, all that a gradient uses. An operator without an exact case fails.
+    J·v comes from the shipped forward on x + v·ε. √ is taken at squares of rationals; in place of
+    exp stands a rational E with E' = E, which is all that a gradient uses of it. An operator
+    without an exact case fails the claim.
     """
     case = _find(operator)
     if case is None or argument is None:
