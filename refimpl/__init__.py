@@ -5,6 +5,7 @@ Start at ``refimpl/ops/``: each file is one operator, its equation, source, forw
 arithmetic as hardware does it, to the bit; ``refimpl.vectors`` writes and checks golden vectors.
 """
 
+from refimpl.ops.aa_conv2d import aa_conv2d, aa_conv2d_backward
 from refimpl.ops.batch_norm import (
     BatchNorm,
     batch_norm,
@@ -46,6 +47,8 @@ __all__ = [
     "EIGHT_DIRECTIONS",
     "FOUR_DIRECTIONS",
     "BatchNorm",
+    "aa_conv2d",
+    "aa_conv2d_backward",
     "batch_norm",
     "batch_norm_backward",
     "batch_norm_training",

@@ -68,8 +68,8 @@ def global_attention(
         If ``normalise``, ``order`` or ``heads`` is not one there is.
     """
     steps = _checked(w_q, w_v, heads, normalise, order, stride)
-    queries, keys, values = _tokens(x, (w_q, w_k, w_v), heads, steps)
-    factor = _scale(scale, w_q, heads, normalise)
+    queries, keys, values = tokens_of(x, (w_q, w_k, w_v), heads, steps)
+    factor = attention_scale(scale, w_q, heads, normalise)
     if order == "context":
         attended = np.matmul(np.matmul(values, keys.swapaxes(2, 3)), queries) * factor
     else:
@@ -95,8 +95,8 @@ def global_attention_backward(
 ) -> GlobalAttentionGrads:
     """Pull ``dy``, the gradient of the output, back to the image and the projections."""
     steps = _checked(w_q, w_v, heads, normalise, order, stride)
-    tokens = _tokens(x, (w_q, w_k, w_v), heads, steps)
-    factor = _scale(scale, w_q, heads, normalise)
+    tokens = tokens_of(x, (w_q, w_k, w_v), heads, steps)
+    factor = attention_scale(scale, w_q, heads, normalise)
     inner, dw_o = dy, None
     if w_o is not None:
         options: dict[str, Any] = {
@@ -107,10 +107,10 @@ def global_attention_backward(
         }
         attended = global_attention(x, w_q, w_k, w_v, stride=stride, **options)
         inner, dw_o = project_backward(dy, attended, w_o)
-    upstream = _heads(inner, heads)
+    upstream = split_heads(inner, heads)
     pull = _pull_context if order == "context" else _pull_scores
     grads = pull(upstream, tokens, factor, normalise)
-    return _gather(x, (w_q, w_k, w_v), grads, steps, dw_o)
+    return GlobalAttentionGrads(*gather_tokens(x, (w_q, w_k, w_v), grads, steps), dw_o)
 
 
 Tokens: TypeAlias = tuple[Array, Array, Array]
@@ -142,10 +142,10 @@ def _pull_context(upstream: Array, tokens: Tokens, factor: Any, _: Normalise) ->
     )
 
 
-def _gather(
-    x: Array, weights: Tokens, upstream: Tokens, steps: tuple[int, int], dw_o: Array | None
-) -> GlobalAttentionGrads:
-    """Pull the gradients of queries, keys and values back through their projections."""
+def gather_tokens(
+    x: Array, weights: Tokens, upstream: Tokens, steps: tuple[int, int]
+) -> tuple[Array, Array, Array, Array]:
+    """Pull the gradients of queries, keys and values back: to x, w_q, w_k and w_v."""
     down, right = steps
     w_q, w_k, w_v = weights
     seen = x[:, :, ::down, ::right]
@@ -154,19 +154,19 @@ def _gather(
     d_x_v, dw_v = project_backward(upstream[2].reshape(_strided(x, w_v, (1, 1))), x, w_v)
     dx = d_x_k + d_x_v
     dx[:, :, ::down, ::right] = dx[:, :, ::down, ::right] + d_seen
-    return GlobalAttentionGrads(dx, dw_q, dw_k, dw_v, dw_o)
+    return dx, dw_q, dw_k, dw_v
 
 
-def _tokens(x: Array, weights: Tokens, heads: int, steps: tuple[int, int]) -> Tokens:
+def tokens_of(x: Array, weights: Tokens, heads: int, steps: tuple[int, int]) -> Tokens:
     """Queries (n, heads, d, strided pixels), keys (n, heads, d, pixels), values likewise."""
     w_q, w_k, w_v = weights
     strided = x[:, :, :: steps[0], :: steps[1]]
     images = (project(strided, w_q), project(x, w_k), project(x, w_v))
-    queries, keys, values = (_heads(each, heads) for each in images)
+    queries, keys, values = (split_heads(each, heads) for each in images)
     return queries, keys, values
 
 
-def _heads(image: Array, heads: int) -> Array:
+def split_heads(image: Array, heads: int) -> Array:
     """Split the channels among the heads, number the pixels: (n, heads, c/heads, h·w)."""
     n, c, h, w = image.shape
     return image.reshape(n, heads, c // heads, h * w)
@@ -194,15 +194,21 @@ def _checked(
         raise ValueError(f"order must be 'scores' or 'context', not {order!r}")
     if order == "context" and normalise != "none":
         raise ValueError("order 'context' must go with normalise 'none': softmax needs the scores")
+    check_heads(w_q, w_v, heads)
+    return pair("stride", stride, least=1)
+
+
+def check_heads(w_q: Array, w_v: Array, heads: int) -> None:
+    """Raise ``ValueError`` unless the heads divide the channels of queries and values."""
     if not isinstance(heads, int | np.integer) or heads < 1 or len(w_q) % heads or len(w_v) % heads:
         raise ValueError(
             f"heads must divide the {len(w_q)} channels of queries and the {len(w_v)} of values, "
             f"not be {heads!r}"
         )
-    return pair("stride", stride, least=1)
 
 
-def _scale(scale: Any, w_q: Array, heads: int, normalise: Normalise) -> Any:
+def attention_scale(scale: Any, w_q: Array, heads: int, normalise: Normalise) -> Any:
+    """The scale given, or its default: 1/√(d/heads) with softmax, 1 without."""
     if scale is not None:
         return scale
     return (len(w_q) // heads) ** -0.5 if normalise == "softmax" else 1

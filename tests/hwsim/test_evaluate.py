@@ -60,6 +60,12 @@ def test_elementwise_work_takes_the_longer_of_vector_unit_and_dram_by_hand():
     )
 
 
+@pytest.mark.parametrize("operand_bytes", [1, 2, 4])
+def test_vector_traffic_grows_with_the_width_of_a_number(operand_bytes):
+    unit = machine(operand_bytes=operand_bytes)
+    assert cost_of(unit, Softmax(rows=5, cols=8)).cost.dram_read_bytes == 40 * operand_bytes
+
+
 def test_a_fused_primitive_hides_under_the_array_and_what_does_not_fit_is_exposed():
     product = matrix_product(4, 4, 4)
     alone = cost_of(machine(), product).cost

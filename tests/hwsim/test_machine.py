@@ -66,6 +66,29 @@ def test_constants_are_every_field_by_its_dotted_key_and_absent_parts():
     assert {f"vector.cycles_per_element.{kind}" for kind in VECTOR_KINDS} <= set(with_unit)
 
 
+@pytest.mark.parametrize(
+    ("name", "peak", "on_chip_bytes"),
+    [
+        ("tpu-v1", 92e12, 28 * 2**20 + 4 * 64 * 2**10),  # "92 TOPS", "28 MiB", and the FIFO
+        ("gemmini-default", 512e9, (256 + 64) * 2**10),  # 16 x 16 at 1 GHz
+        ("scalesim-default", 2048e9, 3 * 64 * 2**10),  # 32 x 32 at our 1 GHz
+    ],
+)
+def test_presets_have_the_peak_and_the_memory_of_their_sources(name, peak, on_chip_bytes):
+    unit = preset(name)
+    operations_per_second = 2 * unit.array.macs_per_cycle * unit.clock_hz
+    assert operations_per_second == pytest.approx(peak, rel=0.005)
+    held = unit.buffers
+    assert held.ifmap_bytes + held.filter_bytes + held.ofmap_bytes == on_chip_bytes
+
+
+def test_hypothetical_cycles_are_passes_over_the_data():
+    cycles = with_vector_unit(machine(), 1).vector.cycles_per_element
+    assert cycles["affine"] == cycles["multiply"] + cycles["add"]
+    maximum, exponential, total, division = 1, 1, 1, 1
+    assert cycles["softmax"] == maximum + exponential + total + division
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_an_added_vector_unit_executes_everything_and_says_it_is_hypothetical(name):
     unit = with_vector_unit(preset(name), 24)

@@ -77,6 +77,14 @@ def test_every_number_read_from_a_convolution_is_what_the_one_before_wrote(name)
                 assert before.out_elements == after.in_channels * after.height * after.width
 
 
+def test_pooling_looks_at_nine_numbers_per_output_and_then_at_a_whole_map():
+    layers = {layer.name: layer.primitives[0] for layer in network("resnet50", batch=2).layers}
+    assert layers["maxpool"].inputs == 2 * 64 * 112 * 112
+    assert layers["maxpool"].operations == 2 * 64 * 56 * 56 * 3 * 3
+    assert layers["avgpool"].operations == layers["avgpool"].inputs == 2 * 2048 * 7 * 7
+    assert layers["avgpool"].outputs == 2 * 2048
+
+
 @pytest.mark.parametrize("batch", [1, 8])
 def test_macs_grow_with_the_batch(batch):
     assert network("resnet34", batch=batch).macs == batch * network("resnet34").macs

@@ -29,7 +29,9 @@ def tried(conv, unit):
 def test_the_search_finds_what_trying_every_candidate_finds(conv, unit):
     everything = tried(conv, unit)
     assume(everything)
-    assert best_run(conv, unit) == min(everything, key=lambda each: each.merit)
+    best = best_run(conv, unit)
+    assert best in everything
+    assert best.merit[:2] == min(each.merit[:2] for each in everything)
 
 
 @settings(max_examples=40, deadline=None)
