@@ -5,8 +5,9 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 IMAGE  ?= astronaut
 OUT    ?= out
+ORACLES := $(VENV)-oracles/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types contracts lock clean
+.PHONY: help demo test test-oracles check lint types contracts lock clean
 
 help: ; @grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -18,6 +19,10 @@ test: $(READY) ## every test, as compiled; then the small ones as read (no JIT)
 	$(BIN)/pytest -q -n auto --dist loadfile
 	@echo "== small tests again, interpreted: what is read is what is tested"
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n auto --dist loadfile -m small
+
+test-oracles: $(ORACLES) ## the operators against PyTorch (an environment of its own)
+	@echo "== oracles"
+	$(VENV)-oracles/bin/python -m pytest -q tests/oracles
 
 check: lint types contracts ## lint, types and import contracts
 
@@ -42,5 +47,13 @@ $(READY): requirements/lock.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(ORACLES): requirements/lock.txt pyproject.toml
+	@echo "== creating $(VENV)-oracles: the lock file, and PyTorch by exact version"
+	$(PYTHON) -m venv $(VENV)-oracles
+	$(VENV)-oracles/bin/python -m pip install --quiet --require-hashes -r requirements/lock.txt
+	$(VENV)-oracles/bin/python -m pip install --quiet torch==2.13.0
+	$(VENV)-oracles/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(OUT)
+	rm -rf $(VENV) $(VENV)-oracles $(OUT)
