@@ -123,7 +123,7 @@ def main(
             verdicts=verdicts,
             seconds=round(time.perf_counter() - started),
         )
-        io.write_json(out / "index.html", page)
+        io.write_text(out / "index.html", page)
     typer.echo(f"done in {time.perf_counter() - started:.0f} s: open {out / 'index.html'}")
     if any(verdict.surprise for verdict in verdicts):
         typer.echo("a claim did not come out as stated: see the page", err=True)

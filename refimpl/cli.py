@@ -179,7 +179,7 @@ def check(
                 advance(entry.id)
         if report is not None:
             rows = [asdict(verdict) | {"passed": verdict.passed} for verdict in verdicts]
-            io.write_json(report, json.dumps({"verdicts": rows}, indent=2) + "\n")
+            io.write_text(report, json.dumps({"verdicts": rows}, indent=2) + "\n")
     for verdict in verdicts:
         typer.echo(("ok    " if verdict.passed else "WRONG ") + verdict.sentence)
     wrong = sum(not verdict.passed for verdict in verdicts)

@@ -177,7 +177,7 @@ def read_photograph(name: str) -> tuple[Array, dict[str, Any]]:
     return pixels, {"image": source, "image_licence": licence, "pixels_sha256": digest}
 
 
-def write_json(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write a text file, complete or not at all.
 
     Raises

@@ -13,8 +13,8 @@ carried through the same expression: a product of w with a quantity of underflow
 The checker compares with a binary64 reference of the same expression, so the reference's own error
 ((1 + 2⁻⁵³)^m − 1)·M (products of binary32 numbers are exact in binary64, those with a shift product
 rounded once) and the rounding of the bound itself are added; M, e and the bound are inflated by
-1 + 2⁻³² ≥ their own relative evaluation error for m < 2²⁰. Where M may overflow binary32 there is
-no bound: infinity, and no verdict but exact equality.
+1 + 2⁻³² ≥ their own relative evaluation error for m < 2²⁰. Where M, or any intermediate magnitude
+of the case, may overflow binary32 there is no bound: infinity, and no verdict but exact equality.
 
 Source: Higham, "Accuracy and Stability of Numerical Algorithms" (2002), section 3.1 and problem 3.2
 for any order of summation; the underflow term as in its (2.8); the composition is derived here.
@@ -41,7 +41,10 @@ CLASS = (
 
 
 class Bounded(NamedTuple):
-    """A binary64 value, the same on absolute values, roundings on the longest path, underflow."""
+    """A binary64 value, the same on absolute values, roundings on the longest path, underflow.
+
+    A magnitude that may overflow binary32 is infinite, and so is what is computed from it.
+    """
 
     value: Array
     magnitude: Array
@@ -73,9 +76,13 @@ def _bound(of: Bounded) -> Bound:
     m = of.roundings
     growth = m * UNIT / (1 - m * UNIT)  # γ_m ≥ (1 + u)^m − 1, without a library function
     own = 2.0 * m * 2.0**-53
-    reach = (growth + own) * of.magnitude + of.underflow * (1 + growth)
-    safe = of.magnitude * (1 + growth) < OVERFLOW
-    return Bound(of.value, np.where(safe, reach * INFLATE, np.inf))
+    reach = ((growth + own) * of.magnitude + of.underflow * (1 + growth)) * INFLATE
+    return Bound(of.value, np.where(np.isfinite(reach), reach, np.inf))
+
+
+def _in_range(magnitude: Array) -> Array:
+    """Replace what may overflow, with a factor 2 to spare for the roundings, by infinity."""
+    return np.where(magnitude < OVERFLOW, magnitude, np.inf)
 
 
 def _exact(x: Array) -> Bounded:
@@ -96,20 +103,25 @@ def _conv(x: Bounded, w: Array, b: Array | None, attributes: Attributes) -> Boun
         )
     )
     taps = rows.shape[1]
-    summed = Bounded(value, magnitude, x.roundings + 1 + taps, underflow + taps * HALF_SUBNORMAL)
+    summed = Bounded(
+        value, _in_range(magnitude), x.roundings + 1 + taps, underflow + taps * HALF_SUBNORMAL
+    )
     return summed if b is None else _add_channel(summed, b)
 
 
 def _add_channel(x: Bounded, b: Array) -> Bounded:
     wide = b.astype(np.float64)[:, None, None]
-    return Bounded(x.value + wide, x.magnitude + np.abs(wide), x.roundings + 1, x.underflow)
+    magnitude = _in_range(x.magnitude + np.abs(wide))
+    return Bounded(x.value + wide, magnitude, x.roundings + 1, x.underflow)
 
 
 def _scale_channel(x: Bounded, s: Array) -> Bounded:
     wide = s.astype(np.float64)[:, None, None]
+    with np.errstate(invalid="ignore"):  # 0 · ∞ is unknown, and becomes ∞
+        magnitude = _in_range(x.magnitude * np.abs(wide))
     return Bounded(
         x.value * wide,
-        x.magnitude * np.abs(wide),
+        magnitude,
         x.roundings + 1,
         x.underflow * np.abs(wide) + HALF_SUBNORMAL,
     )
@@ -120,7 +132,7 @@ def _shift_product(tensors: Tensors, attributes: Attributes) -> Bounded:
     reached = offsets([tuple(each) for each in attributes["directions"]], attributes["length"])
     boundary = attributes["boundary"]
     value = np.concatenate([x * shift(x, offset=d, boundary=boundary) for d in reached], axis=1)
-    return Bounded(value, np.abs(value), 1, np.full_like(value, HALF_SUBNORMAL))
+    return Bounded(value, _in_range(np.abs(value)), 1, np.full_like(value, HALF_SUBNORMAL))
 
 
 def _pssa(tensors: Tensors, attributes: Attributes) -> Bounded:
@@ -137,7 +149,7 @@ def _xvolution(tensors: Tensors, attributes: Attributes) -> Bounded:
     )
     return Bounded(
         conv.value + attention.value,
-        conv.magnitude + attention.magnitude,
+        _in_range(conv.magnitude + attention.magnitude),
         max(conv.roundings, attention.roundings) + 1,
         conv.underflow + attention.underflow,
     )
