@@ -16,6 +16,7 @@ from proofs.rings import rationals
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Inputs: TypeAlias = dict[str, Any]
+Path: TypeAlias = tuple[str, ...]
 HALF = Fraction(1, 2)
 
 
@@ -52,26 +53,39 @@ class OperatorCase:
         return {name: grads[name] for name in self.inputs}
 
 
-def leaves(inputs: Inputs) -> Iterator[tuple[tuple[str, ...], Array]]:
-    """Yield every array among the inputs with the path of names that leads to it."""
-    for name, value in inputs.items():
-        if isinstance(value, ref.BatchNorm):
-            yield from (((name, each), array) for each, array in value._asdict().items())
+def leaves(inputs: Any) -> Iterator[tuple[Path, Array]]:
+    """Yield every array among the inputs with the path of names and numbers that leads to it."""
+    for step, value in _members(inputs):
+        if isinstance(value, np.ndarray):
+            yield (step,), value
         else:
-            yield (name,), value
+            yield from (((step, *rest), array) for rest, array in leaves(value))
 
 
-def at(inputs: Inputs, path: tuple[str, ...]) -> Array:
+def at(inputs: Any, path: Path) -> Array:
     """Return the array at a path."""
-    value = inputs[path[0]]
-    return value if len(path) == 1 else getattr(value, path[1])
+    for step in path:
+        inputs = dict(_members(inputs))[step]
+    return np.asarray(inputs)
 
 
-def with_leaf(inputs: Inputs, path: tuple[str, ...], array: Array) -> Inputs:
+def with_leaf(inputs: Any, path: Path, array: Array) -> Any:
     """Replace the array at a path."""
-    head = path[0]
-    new = array if len(path) == 1 else inputs[head]._replace(**{path[1]: array})
-    return inputs | {head: new}
+    step, *rest = path
+    new = with_leaf(dict(_members(inputs))[step], tuple(rest), array) if rest else array
+    if isinstance(inputs, dict):
+        return inputs | {step: new}
+    members = [new if name == step else value for name, value in _members(inputs)]
+    return type(inputs)(*members) if hasattr(inputs, "_fields") else tuple(members)
+
+
+def _members(value: Any) -> list[tuple[str, Any]]:
+    """Members of a table, of a named tuple by name, of a plain tuple by number."""
+    if isinstance(value, dict):
+        return list(value.items())
+    if hasattr(value, "_fields"):
+        return list(value._asdict().items())
+    return [(str(number), member) for number, member in enumerate(value)]
 
 
 def cast(inputs: Inputs, convert: Callable[[Array], Array]) -> Inputs:
@@ -182,6 +196,33 @@ CASES: tuple[OperatorCase, ...] = (
         },
         backward_needs=("x", "w", "w_q", "w_k"),
         options=NOT_SQUARE,
+    ),
+    OperatorCase(
+        name="pssa_stack",
+        inputs={
+            "x": _r(1, 2, 3, 2),
+            "w": _r(2, 4, 1, 1),
+            "b": _r(2),
+            "levels": (
+                ref.Level(_r(2, 4, 1, 3), square_bn(2, 1)),
+                ref.Level(_r(2, 4, 1, 1, seed=1), square_bn(2, 4)),
+            ),
+        },
+        backward_needs=("x", "w", "levels"),
+        options={
+            "lengths": (1, 2, 1),
+            "directions": ((0, 1), (1, 0)),
+            "boundary": "zero",
+            "stride": 2,
+            **QUARTER,
+        },
+        inexact=("sqrt",),
+    ),
+    OperatorCase(
+        name="pssa_stack",
+        inputs={"x": _r(1, 2, 2, 3), "w": _r(1, 8, 3, 3)},
+        backward_needs=("x", "w"),
+        options={"lengths": (1, 2)},
     ),
     OperatorCase(
         name="global_attention",

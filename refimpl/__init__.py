@@ -24,6 +24,7 @@ from refimpl.ops.pool import (
     max_pool2d_backward,
 )
 from refimpl.ops.pssa import pssa, pssa_backward
+from refimpl.ops.pssa_stack import Level, pssa_stack, pssa_stack_backward
 from refimpl.ops.relu import relu, relu_backward
 from refimpl.ops.shift import shift, shift_backward
 from refimpl.ops.shift_product import (
@@ -47,6 +48,7 @@ __all__ = [
     "EIGHT_DIRECTIONS",
     "FOUR_DIRECTIONS",
     "BatchNorm",
+    "Level",
     "aa_conv2d",
     "aa_conv2d_backward",
     "batch_norm",
@@ -67,6 +69,8 @@ __all__ = [
     "max_pool2d_backward",
     "pssa",
     "pssa_backward",
+    "pssa_stack",
+    "pssa_stack_backward",
     "relu",
     "relu_backward",
     "shift",
