@@ -33,16 +33,11 @@ from refimpl.ops.shift_product import (
     shift_product,
     shift_product_backward,
 )
-from refimpl.ops.xvolution import (
-    xvolution,
-    xvolution_backward,
-    xvolution_fused,
-    xvolution_fused_backward,
-    xvolution_training,
-    xvolution_training_backward,
-)
+from refimpl.ops.xvolution import xvolution, xvolution_backward
+from refimpl.ops.xvolution_fused import xvolution_fused, xvolution_fused_backward
 from refimpl.ops.xvolution_global import xvolution_global, xvolution_global_backward
 from refimpl.ops.xvolution_local import xvolution_local, xvolution_local_backward
+from refimpl.ops.xvolution_training import xvolution_training, xvolution_training_backward
 
 __all__ = [
     "EIGHT_DIRECTIONS",
