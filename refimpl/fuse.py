@@ -123,12 +123,13 @@ def merge(conv: Branch, attention: Branch) -> Folded:
         max(conv.kernel[0], attention.kernel[0]),
         max(conv.kernel[1], attention.kernel[1]),
     )
-    folded = [_fold(branch) for branch in (conv, attention)]
+    folded = [fold_branch(branch) for branch in (conv, attention)]
     kernels = [embed(each.w, support) for each in folded]
     return Folded(np.concatenate(kernels, axis=1), folded[0].b + folded[1].b)
 
 
-def _fold(branch: Branch) -> Folded:
+def fold_branch(branch: Branch) -> Folded:
+    """The branch as one convolution, its normalisation folded in."""
     if branch.bn is not None:
         return fold_batch_norm(branch.w, branch.b, branch.bn, eps=branch.eps)
     return Folded(branch.w, branch.w[:, 0, 0, 0] * 0 if branch.b is None else branch.b)
