@@ -228,15 +228,19 @@ def _check_hash(entry: VectorFile, raw: bytes) -> None:
 
 def _from_npy(raw: bytes, tensor: Tensor) -> Array:
     dtype = np.dtype(FORMATS[tensor.format].dtype)
+    pickled = "must hold a plain array, not a pickled object"
+    if raw.startswith(b"\x80"):  # how every pickle of protocol 2 or later begins
+        raise ValueError(pickled)
     try:
-        array = np.load(BytesIO(raw), allow_pickle=False)
+        array = np.lib.format.read_array(BytesIO(raw), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         if "pickle" in str(error).lower():
-            raise ValueError("must hold a plain array, not a pickled object") from error
+            raise ValueError(pickled) from error
         raise ValueError("must be a complete .npy file") from error
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != tensor.shape:
-        got = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"
-        raise ValueError(f"must hold {tensor.format} of shape {tensor.shape}, not {got}")
+    if array.dtype != dtype or array.shape != tensor.shape:
+        raise ValueError(
+            f"must hold {tensor.format} of shape {tensor.shape}, not {array.dtype} {array.shape}"
+        )
     return array
 
 

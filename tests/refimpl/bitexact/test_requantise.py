@@ -1,0 +1,174 @@
+"""Rounding rules against their formulas in exact fractions (``literal.RULES``)."""
+
+from fractions import Fraction
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from refimpl.bitexact.requantise import (
+    FORMULAS,
+    RULES,
+    Factor,
+    fixed_point,
+    requantise,
+    rounding_rule,
+    saturate,
+)
+from tests.refimpl.bitexact import literal
+
+rules = pytest.mark.parametrize("rule", RULES)
+shifts = st.integers(31, 61)
+multipliers = st.one_of(
+    st.integers(2**30, 2**31 - 1), st.sampled_from([2**30, 2**31 - 1, 3 * 2**29])
+)
+EXTREMES = [-(2**31), 2**31 - 1, 0, 1, -1]
+
+
+@st.composite
+def accumulators(draw):
+    """Any int32, an extreme, or a multiple of a large power of two, which makes ties."""
+    anything = st.one_of(st.integers(-(2**31), 2**31 - 1), st.sampled_from(EXTREMES))
+    if draw(st.booleans()):
+        return draw(anything)
+    power = draw(st.integers(0, 30))
+    return draw(st.integers(-(2 ** (31 - power)), 2 ** (31 - power) - 1)) * 2**power
+
+
+def requantised(accumulator, multiplier, shift, rule):
+    factor = Factor(np.array([multiplier], np.int32), np.array([shift], np.int8))
+    return requantise(np.array([[accumulator]], np.int32), factor, rounding=rule).item()
+
+
+@rules
+@given(accumulator=accumulators(), multiplier=multipliers, shift=shifts)
+@settings(deadline=None, max_examples=400)
+@example(accumulator=-(2**31), multiplier=2**31 - 1, shift=31)
+@example(accumulator=2**31 - 1, multiplier=2**31 - 1, shift=61)
+@example(accumulator=-(2**31), multiplier=2**31 - 1, shift=61)
+@example(accumulator=1, multiplier=2**30, shift=31)
+@example(accumulator=-1, multiplier=2**30, shift=31)
+@example(accumulator=3, multiplier=2**30, shift=31)
+def test_a_rule_is_its_formula_over_all_accumulators_and_shifts(
+    rule, accumulator, multiplier, shift
+):
+    expected = literal.RULES[rule](accumulator, multiplier, shift)
+    assert requantised(accumulator, multiplier, shift, rule) == expected
+
+
+@rules
+@pytest.mark.small
+def test_a_rule_is_its_formula_at_every_corner(rule):
+    for accumulator in (*EXTREMES, 3, -3, 2**30, -(2**30)):
+        for multiplier in (2**30, 2**31 - 1):
+            for shift in (31, 32, 33, 46, 60, 61):
+                expected = literal.RULES[rule](accumulator, multiplier, shift)
+                assert requantised(accumulator, multiplier, shift, rule) == expected
+
+
+@rules
+@pytest.mark.small
+def test_the_double_rounding_formula_of_the_documentation_is_the_c_code(rule):
+    """``FORMULAS`` is what a hardware engineer reads; here it is evaluated as written."""
+    for a in (-7, -6, -5, 5, 6, 7, 2**31 - 1, -(2**31)):
+        for m, s in ((2**30, 31), (2**30, 33), (2**31 - 1, 32), (3 * 2**29, 34)):
+            exact = Fraction(a * m, 2**s)
+            h = int(Fraction(a * m + (2**30 if a * m >= 0 else 1 - 2**30), 2**31))
+            halves = Fraction(abs(h), 2 ** (s - 31)) + Fraction(1, 2)
+            said = {
+                "half_up": (2 * a * m + 2**s) // 2 ** (s + 1),
+                "half_even": round(exact),
+                "floor": a * m // 2**s,
+                "tflite_double": (halves.numerator // halves.denominator) * (-1 if h < 0 else 1),
+            }[rule]
+            assert requantised(a, m, s, rule) == said, (a, m, s)
+    assert set(FORMULAS) == set(RULES)
+
+
+WITNESSES = {
+    ("half_up", "half_even"): (1, 2**30, 31),  # ½: 1 and 0
+    ("half_up", "floor"): (1, 2**30, 31),
+    ("half_up", "tflite_double"): (1, 2**30, 32),  # ¼ → ½ → 1, and 0
+    ("half_even", "floor"): (3, 2**30, 31),
+    ("half_even", "tflite_double"): (1, 2**30, 31),
+    ("floor", "tflite_double"): (1, 2**30, 31),
+}
+
+
+def test_every_pair_of_rules_has_a_witness():
+    assert set(WITNESSES) == set(combinations(RULES, 2))
+
+
+@pytest.mark.parametrize("pair", list(combinations(RULES, 2)), ids="-".join)
+@pytest.mark.small
+def test_two_rules_differ_at_their_witness(pair):
+    left, right = (requantised(*WITNESSES[pair], rule) for rule in pair)
+    assert left != right
+
+
+@pytest.mark.small
+def test_double_rounding_is_not_single_rounding_even_far_from_a_tie():
+    """1 · 2³⁰/2³² = ¼ → doubled high multiplication gives ½ → 1; single rounding gives 0."""
+    assert requantised(1, 2**30, 32, "tflite_double") == 1
+    assert requantised(1, 2**30, 32, "half_up") == 0
+
+
+@given(
+    st.floats(2.0**-31, 1, exclude_max=True, allow_subnormal=False).filter(
+        lambda factor: factor < 1 - 2.0**-33
+    )
+)
+@settings(deadline=None, max_examples=300)
+def test_a_fixed_point_factor_is_the_nearest_there_is(factor):
+    multiplier, shift = (each.item() for each in fixed_point(np.array(factor)))
+    assert 2**30 <= multiplier < 2**31
+    assert 31 <= shift <= 61
+    off = abs(Fraction(multiplier, 2**shift) - Fraction(factor))
+    assert off <= Fraction(1, 2 ** (shift + 1))  # half a step of the multiplier
+
+
+@pytest.mark.parametrize("factor", [2.0**-31, 2.0**-16, 0.5])
+@pytest.mark.small
+def test_a_power_of_two_is_represented_exactly(factor):
+    multiplier, shift = (each.item() for each in fixed_point(np.array([factor])))
+    assert multiplier == 2**30
+    assert Fraction(multiplier, 2**shift) == Fraction(factor)
+
+
+@pytest.mark.small
+def test_a_factor_that_rounds_up_to_a_power_of_two_moves_its_shift():
+    multiplier, shift = (each.item() for each in fixed_point(np.array([0.5 - 2.0**-54])))
+    assert (multiplier, shift) == (2**30, 31)
+
+
+@pytest.mark.small
+@pytest.mark.parametrize("factor", [1.0, 2.0, 0.0, -0.5, 2.0**-32, float("nan"), float("inf")])
+def test_a_factor_out_of_range_is_refused(factor):
+    with pytest.raises(ValueError, match=r"factor must lie in \[2\^-31, 1\), not be"):
+        fixed_point(np.array([factor]))
+
+
+@pytest.mark.small
+def test_every_channel_has_its_own_factor_and_the_zero_point_is_added_after_rounding():
+    accumulators = np.array([[[8], [9]], [[-8], [-9]]], np.int32)
+    factor = Factor(np.array([2**30, 2**30]), np.array([31, 33]))
+    got = requantise(accumulators, factor, rounding="floor", zero_point=5)
+    assert got.tolist() == [[[4 + 5], [1 + 5]], [[-4 + 5], [-2 + 5]]]
+    last = requantise(accumulators[:, :, 0], factor, rounding="floor", channel_axis=1)
+    assert last.tolist() == [[4, 1], [-4, -2]]
+
+
+@pytest.mark.small
+def test_saturation_clips_to_int8_at_both_rails():
+    values = np.array([-(2**40), -129, -128, 0, 127, 128, 2**40])
+    assert saturate(values).tolist() == [-128, -128, -128, 0, 127, 127, 127]
+    assert saturate(values).dtype == np.int8
+    assert saturate(values, (-7, 7)).tolist() == [-7, -7, -7, 0, 7, 7, 7]
+
+
+@pytest.mark.small
+def test_an_unknown_rule_is_refused_by_naming_those_there_are():
+    with pytest.raises(ValueError, match="must be one of half_up, half_even, floor, tflite_double"):
+        rounding_rule("away")

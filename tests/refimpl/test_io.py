@@ -1,0 +1,358 @@
+"""Reading and writing: complete or absent, and one sentence for whatever is wrong."""
+
+import json
+import pickle
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from refimpl import io
+from refimpl.vectors.case import Choices, Sizes, random_cases
+from refimpl.vectors.formats import UnknownBitsError
+from refimpl.vectors.manifest import Tensor
+from refimpl.vectors.write import npy, set_files
+
+CASES = random_cases(
+    ["conv2d"], Sizes(batch=1, channels=1, outputs=2, height=2, width=3), Choices()
+)
+TENSOR = Tensor(
+    name="output",
+    role="output",
+    format="int8",
+    shape=(1, 2, 1, 2),
+    layout="NHWC",
+    word_of="((n*H + h)*W + w)*C + c",
+    word_bits=8,
+    words=4,
+    files=(),
+)
+
+
+def files():
+    return set_files(CASES, command="refimpl vectors SET", tool_version="0")
+
+
+@pytest.fixture
+def golden(tmp_path):
+    root = tmp_path / "set"
+    io.write_directory(root, files())
+    return root
+
+
+def test_a_written_set_is_all_there_and_reads_back(golden):
+    manifest = io.read_manifest(golden)
+    listed = [file.path for case in manifest.cases for t in case.tensors for file in t.files]
+    found = {str(path.relative_to(golden)) for path in golden.rglob("*") if path.is_file()}
+    assert found == {*listed, "manifest.json"}
+    assert io.verify_files(golden, manifest) == len(listed)
+    for entry in manifest.cases:
+        for tensor in entry.tensors:
+            plain = np.load(golden / tensor.files[0].path, allow_pickle=False)
+            for file in tensor.files:
+                np.testing.assert_array_equal(io.read_tensor(golden, tensor, file.kind), plain)
+
+
+def test_others_may_read_a_set_and_nothing_else_is_left_beside_it(golden):
+    assert golden.stat().st_mode & 0o777 == 0o755
+    assert list(golden.parent.iterdir()) == [golden]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), PermissionError(1, "no")]
+)
+def test_a_disk_that_refuses_half_way_leaves_nothing(tmp_path, monkeypatch, error):
+    plain, calls = Path.write_bytes, []
+
+    def write(path, content):
+        calls.append(path)
+        if len(calls) == 5:
+            raise error
+        return plain(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    with pytest.raises(io.UnusableError, match=f"set could not be written: {error.strerror}"):
+        io.write_directory(tmp_path / "set", files())
+    assert len(calls) == 5
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, MemoryError])
+def test_an_interruption_while_computing_leaves_nothing(tmp_path, error):
+    def broken():
+        for at, file in enumerate(files()):
+            if at == 7:
+                raise error
+            yield file
+
+    with pytest.raises(error):
+        io.write_directory(tmp_path / "set", broken())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_target_is_refused_and_left_as_it_is(golden):
+    before = {path: path.read_bytes() for path in golden.rglob("*") if path.is_file()}
+    with pytest.raises(io.UnusableError, match="set must not exist yet: remove it, or name"):
+        io.write_directory(golden, [("manifest.json", b"other")])
+    assert {path: path.read_bytes() for path in golden.rglob("*") if path.is_file()} == before
+
+
+def test_a_target_that_appears_while_writing_is_not_overwritten(tmp_path):
+    target = tmp_path / "set"
+
+    def slow():
+        yield "a", b"ours"
+        target.mkdir()
+        (target / "a").write_bytes(b"theirs")
+        yield "b", b"ours"
+
+    with pytest.raises(io.UnusableError, match="set could not be written"):
+        io.write_directory(target, slow())
+    assert (target / "a").read_bytes() == b"theirs"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_parent_that_is_missing_or_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    for parent in ("missing", "file"):
+        with pytest.raises(io.UnusableError, match="must exist before a set is written into it"):
+            io.write_directory(tmp_path / parent / "set", files())
+
+
+def tampered(root, change):
+    path = root / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def first_file(manifest):
+    return manifest["cases"][0]["tensors"][0]["files"][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda m: m.update(schema_version=2), "schema_version must be 1, not 2"),
+        (lambda m: m.update(comment=""), "comment must not be there: no such key"),
+        (lambda m: m.pop("licence"), "licence must be there"),
+        (lambda m: m.update(tool="other"), "tool must be right: "),
+        (
+            lambda m: first_file(m).update(path="../../etc/passwd"),
+            r"cases\.0\.tensors\.0\.files\.0\.path must be right: .*must stay inside the set's",
+        ),
+        (lambda m: first_file(m).update(sha256="00"), r"sha256 must be right: "),
+        (lambda m: m["cases"][0].update(id="../x"), r"cases\.0\.id must be right: "),
+        (lambda m: m["cases"][0]["tensors"][0].update(format="bf16"), "format must be right: "),
+    ],
+)
+def test_a_tampered_manifest_is_refused_with_where_and_why(golden, change, sentence):
+    tampered(golden, change)
+    with pytest.raises(io.UnusableError, match=sentence) as refusal:
+        io.read_manifest(golden)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"cases": 3}', "\x00", "\ud800"])
+def test_a_manifest_that_is_none_is_refused_in_one_sentence(golden, text):
+    (golden / "manifest.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(io.UnusableError) as refusal:
+        io.read_manifest(golden)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_directory_without_manifest_is_no_set(tmp_path):
+    with pytest.raises(io.UnusableError, match=r"must be a set of vectors with a manifest\.json"):
+        io.read_manifest(tmp_path)
+
+
+def some_tensor(golden):
+    tensor = io.read_manifest(golden).cases[0].tensors[0]
+    return tensor, golden / tensor.files[0].path
+
+
+def test_a_changed_file_is_told_by_its_hash(golden):
+    tensor, path = some_tensor(golden)
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(io.UnusableError, match=r"x\.npy must be what the manifest's size and SHA"):
+        io.read_tensor(golden, tensor)
+    with pytest.raises(io.UnusableError, match=r"x\.npy must be what the manifest's size and SHA"):
+        io.verify_files(golden, io.read_manifest(golden))
+
+
+def test_a_missing_file_is_told_by_name(golden):
+    tensor, path = some_tensor(golden)
+    path.unlink()
+    with pytest.raises(io.UnusableError, match=r"must hold .*x\.npy, which its manifest lists"):
+        io.read_tensor(golden, tensor)
+
+
+def test_a_link_that_leads_outside_is_not_followed_even_to_the_same_bytes(golden, tmp_path):
+    tensor, path = some_tensor(golden)
+    path.rename(tmp_path / "outside.npy")
+    path.symlink_to(tmp_path / "outside.npy")
+    with pytest.raises(io.UnusableError, match=r"x\.npy must stay inside .*/set, not lead to"):
+        io.read_tensor(golden, tensor)
+
+
+def test_a_kind_the_manifest_does_not_list_is_refused(golden):
+    tensor, _ = some_tensor(golden)
+    with pytest.raises(io.UnusableError, match=r"the manifest must list a \.npz file of tensor x"):
+        io.read_tensor(golden, tensor, "npz")
+
+
+LOGICAL = np.array([[[[1, -2]], [[3, -128]]]], np.int8)
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"),
+    [
+        ("npy", npy(LOGICAL)),
+        ("npy", npy(np.asfortranarray(LOGICAL))),
+        ("bin", bytes([1, 3, 254, 128])),
+        ("hex", b"01 // first\n03\nfe\n80\n"),
+        ("hex", b"1 3 FE 80"),
+    ],
+)
+def test_a_devices_file_is_read_in_the_declared_layout(kind, raw):
+    got = io.decode(raw, TENSOR, kind, "y")
+    assert got.dtype == np.int8
+    np.testing.assert_array_equal(got, LOGICAL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "sentence"),
+    [
+        ("npy", b"", "y must be a complete .npy file"),
+        ("npy", npy(LOGICAL)[:-1], "y must be a complete .npy file"),
+        ("npy", npy(LOGICAL)[:20], "y must be a complete .npy file"),
+        ("npy", b"not numpy at all", "y must be a complete .npy file"),
+        ("npy", b"PK\x03\x04 an archive", "y must be a complete .npy file"),
+        ("npy", pickle.dumps([1, 2]), "y must hold a plain array, not a pickled object"),
+        ("npy", npy(LOGICAL[0]), r"y must hold int8 of shape \(1, 2, 1, 2\), not int8 \(2, 1, 2\)"),
+        ("npy", npy(LOGICAL.astype(np.int32)), "y must hold int8 of shape .*, not int32"),
+        ("bin", bytes(3), "y must hold 4 int8 words, 4 bytes, not 3 bytes"),
+        ("bin", bytes(5), "y must hold 4 int8 words, 4 bytes, not 5 bytes"),
+        ("hex", b"00 01 02", "y must hold 4 hex words, not 3"),
+        ("hex", b"00 01 02 123", "y word 3 must be at most 2 hex digits, not '123'"),
+        ("hex", b"00 01 02 \xff", "y must be plain text of hex words"),
+    ],
+)
+def test_a_devices_unusable_file_is_refused_in_one_sentence(kind, raw, sentence):
+    with pytest.raises(io.UnusableError, match=sentence) as refusal:
+        io.decode(raw, TENSOR, kind, "y")
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_object_array_is_refused_without_running_what_it_holds(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "run",))
+
+    np.save(tmp_path / "y.npy", np.array([Bomb()], object), allow_pickle=True)
+    with pytest.raises(io.UnusableError, match="must hold a plain array, not a pickled object"):
+        io.read_device(tmp_path / "y.npy", "npy", TENSOR)
+    assert not (tmp_path / "run").exists()
+
+
+def test_undriven_bits_are_not_mistaken_for_an_unusable_file():
+    with pytest.raises(UnknownBitsError, match="word 2 is xx"):
+        io.decode(b"00 01 xx 03", TENSOR, "hex", "y")
+
+
+def array_or_sentence(raw, kind):
+    try:
+        return io.decode(raw, TENSOR, kind, "y")
+    except (io.UnusableError, UnknownBitsError) as refusal:
+        return str(refusal)
+
+
+@given(st.binary(max_size=200), st.sampled_from(["bin", "hex"]))
+@settings(deadline=None, max_examples=200)
+def test_any_bytes_are_a_tensor_or_one_sentence(raw, kind):
+    got = array_or_sentence(raw, kind)
+    assert "\n" not in got if isinstance(got, str) else got.shape == TENSOR.shape
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+def test_a_damaged_npy_payload_is_a_tensor_or_one_sentence(data):
+    whole = npy(LOGICAL)
+    cut = data.draw(st.integers(0, len(whole) + 8))
+    raw = (whole + bytes(8))[:cut]
+    got = array_or_sentence(raw, "npy")
+    if cut < len(whole):
+        assert got == "y must be a complete .npy file"
+    else:
+        np.testing.assert_array_equal(got, LOGICAL)
+
+
+def test_a_device_directory_is_searched_for_all_kinds_and_links_outside_are_refused(tmp_path):
+    device = tmp_path / "device"
+    (device / "case").mkdir(parents=True)
+    assert io.device_files(device, "case", "output") == []
+    for kind in ("bin", "npy"):
+        (device / "case" / f"output.{kind}").write_bytes(b"")
+    assert [kind for _, kind in io.device_files(device, "case", "output")] == ["npy", "bin"]
+    (tmp_path / "secret.hex").write_text("00")
+    (device / "case" / "output.hex").symlink_to(tmp_path / "secret.hex")
+    with pytest.raises(io.UnusableError, match=r"output\.hex must stay inside"):
+        io.device_files(device, "case", "output")
+
+
+def test_a_directory_in_place_of_a_file_is_refused(tmp_path):
+    (tmp_path / "y.bin").mkdir()
+    with pytest.raises(io.UnusableError, match=r"y\.bin must be a readable file"):
+        io.read_device(tmp_path / "y.bin", "bin", TENSOR)
+
+
+def test_a_report_is_complete_or_absent(tmp_path, monkeypatch):
+    io.write_text(tmp_path / "v.json", "{}")
+    assert (tmp_path / "v.json").read_text() == "{}"
+    with pytest.raises(io.UnusableError, match=r"v\.json could not be written: No such file"):
+        io.write_text(tmp_path / "missing" / "v.json", "{}")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(io.UnusableError, match="No space left on device"):
+        io.write_text(tmp_path / "v.json", '{"new": 1}')
+    assert [path.name for path in tmp_path.iterdir()] == ["v.json"]
+    assert (tmp_path / "v.json").read_text() == "{}"
+
+
+def test_a_picture_is_read_as_pixels_with_its_hash_and_where_it_is_from(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    pixels = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    image.fromarray(pixels).save(tmp_path / "a.png")
+    got, said = io.read_photograph(str(tmp_path / "a.png"))
+    np.testing.assert_array_equal(got, pixels)
+    assert said == {
+        "image": "a.png",
+        "image_licence": "the user's own",
+        "pixels_sha256": sha256(pixels.tobytes()).hexdigest(),
+    }
+
+
+def test_no_picture_is_refused_in_one_sentence(tmp_path):
+    pytest.importorskip("PIL.Image")
+    (tmp_path / "a.png").write_text("no picture")
+    with pytest.raises(io.UnusableError, match=r"a\.png must be a picture that Pillow can read"):
+        io.read_photograph(str(tmp_path / "a.png"))
+    with pytest.raises(io.UnusableError, match="image must be a file or one of astronaut, chelsea"):
+        io.read_photograph("nobody")
+
+
+@pytest.mark.parametrize("name", io.PHOTOGRAPHS)
+def test_the_named_photographs_are_there_with_their_licences(name):
+    pytest.importorskip("skimage")
+    pixels, said = io.read_photograph(name)
+    assert pixels.dtype == np.uint8
+    assert pixels.shape[2] == 3
+    assert said["image_licence"] == io.PHOTOGRAPHS[name]
