@@ -15,7 +15,17 @@ import numpy as np
 from beartype import beartype
 from jaxtyping import Shaped, TypeCheckError, jaxtyped
 
-__all__ = ["Array", "Pair", "ShapeError", "Shaped", "pair", "shaped", "zero_pad"]
+__all__ = [
+    "Array",
+    "Pair",
+    "ShapeError",
+    "Shaped",
+    "check_upstream",
+    "is_integer",
+    "pair",
+    "shaped",
+    "zero_pad",
+]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Pair: TypeAlias = int | tuple[int, int]
@@ -51,6 +61,26 @@ def shaped(function: Function) -> Function:
     return cast("Function", call)
 
 
+def check_upstream(operator: str, dy: Array, shape: tuple[int, ...]) -> None:
+    """Refuse an upstream gradient that does not have the shape of the output.
+
+    Raises
+    ------
+    ShapeError
+        One sentence with both shapes.
+    """
+    if dy.shape != tuple(shape):
+        raise ShapeError(
+            f"{operator}_backward must be given dy of the output's shape {tuple(shape)}, "
+            f"not {dy.shape}"
+        )
+
+
+def is_integer(value: object) -> bool:
+    """Whether a value is an integer, NumPy's included, and not a truth value."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def pair(name: str, value: Pair, *, least: int) -> tuple[int, int]:
     """Return ``value`` as (vertical, horizontal), each at least ``least``.
 
@@ -60,7 +90,7 @@ def pair(name: str, value: Pair, *, least: int) -> tuple[int, int]:
         If it is neither an integer nor a pair of integers, or too small.
     """
     both = value if isinstance(value, tuple) else (value, value)
-    if len(both) != 2 or not all(_is_integer(each) and each >= least for each in both):
+    if len(both) != 2 or not all(is_integer(each) and each >= least for each in both):
         raise ValueError(
             f"{name} must be an integer or a pair of integers of at least {least}, not {value!r}"
         )
@@ -76,10 +106,6 @@ def zero_pad(x: Array, rows: int, cols: int) -> Array:
     padded = np.zeros((*rest, height + 2 * rows, width + 2 * cols), x.dtype)
     padded[..., rows : rows + height, cols : cols + width] = x
     return padded
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _arrays_only(function: Callable[..., Any]) -> Callable[..., Any]:

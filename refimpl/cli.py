@@ -125,10 +125,7 @@ def vectors(
             kernel=kernel,
             stride=stride,
         )
-        if out.exists():
-            raise io.UnusableError(
-                f"{out} must not exist yet: remove it, or name another directory"
-            )
+        io.must_be_new(out)
         cases: list[Case] = []
         if operator or not layer:
             cases += random_cases(operator or OPERATORS, sizes, choices, seed=seed)
@@ -296,7 +293,8 @@ def _regenerate(context: typer.Context) -> str:
     words = ["refimpl", "vectors", "SET"]
     for parameter in context.command.params:
         value = context.params.get(parameter.name or "")
-        if parameter.param_type_name == "option" and value and value != parameter.default:
+        unset = value is None or value == parameter.default
+        if parameter.param_type_name == "option" and not unset:
             several = value if isinstance(value, list | tuple) else [value]
             words += [word for each in several for word in (parameter.opts[0], str(each))]
     return shlex.join(words)

@@ -99,7 +99,7 @@ def embed(w: Array, kernel: tuple[int, int]) -> Array:
         If the kernel does not fit, or has no middle in common with the larger one.
     """
     margins = [large - small for large, small in zip(kernel, w.shape[2:], strict=True)]
-    if any(margin < 0 or margin % 2 for margin in margins):
+    if any(margin < 0 or margin % 2 for margin in margins) or not all(s % 2 for s in kernel):
         raise MergeError(
             "common support",
             f"a kernel {w.shape[2:]} must have a centred place in {kernel}: odd, and no larger",

@@ -7,11 +7,13 @@ complete or absent, never half.
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -48,12 +50,11 @@ def write_directory(target: Path, files: Iterable[tuple[str, bytes]]) -> int:
     UnusableError
         If the target exists, or its parent does not, or the disk refuses.
     """
-    if target.exists():
-        raise UnusableError(f"{target} must not exist yet: remove it, or name another directory")
-    parent = target.absolute().parent
-    if not parent.is_dir():
-        raise UnusableError(f"the directory {parent} must exist before a set is written into it")
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=parent))
+    must_be_new(target)
+    try:
+        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.absolute().parent))
+    except OSError as error:
+        raise UnusableError(f"{target} could not be written: {error.strerror}") from error
     try:
         count = 0
         for path, content in files:
@@ -68,6 +69,28 @@ def write_directory(target: Path, files: Iterable[tuple[str, bytes]]) -> int:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return count
+
+
+def must_be_new(target: Path) -> None:
+    """Refuse a target that exists, or whose parent does not.
+
+    Raises
+    ------
+    UnusableError
+        One sentence saying what to do.
+    """
+    try:
+        exists, parent = target.exists(), target.absolute().parent
+        if exists:
+            raise UnusableError(
+                f"{target} must not exist yet: remove it, or name another directory"
+            )
+        if not parent.is_dir():
+            raise UnusableError(
+                f"the directory {parent} must exist before a set is written into it"
+            )
+    except OSError as error:
+        raise UnusableError(f"{target} could not be written: {error.strerror}") from error
 
 
 def read_manifest(root: Path) -> Manifest:
@@ -227,21 +250,32 @@ def _check_hash(entry: VectorFile, raw: bytes) -> None:
 
 
 def _from_npy(raw: bytes, tensor: Tensor) -> Array:
+    """Read NumPy's format, its header first, so that no size is believed unseen."""
     dtype = np.dtype(FORMATS[tensor.format].dtype)
     pickled = "must hold a plain array, not a pickled object"
     if raw.startswith(b"\x80"):  # how every pickle of protocol 2 or later begins
         raise ValueError(pickled)
+    buffer = BytesIO(raw)
     try:
-        array = np.lib.format.read_array(BytesIO(raw), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        if "pickle" in str(error).lower():
-            raise ValueError(pickled) from error
+        with warnings.catch_warnings(action="error"):
+            read = _NPY_HEADERS[np.lib.format.read_magic(buffer)]
+            shape, fortran, found = read(buffer)
+    except (ValueError, KeyError, OSError, SyntaxError, TokenError, Warning) as error:
         raise ValueError("must be a complete .npy file") from error
-    if array.dtype != dtype or array.shape != tensor.shape:
-        raise ValueError(
-            f"must hold {tensor.format} of shape {tensor.shape}, not {array.dtype} {array.shape}"
-        )
-    return array
+    if found.hasobject:
+        raise ValueError(pickled)
+    if found != dtype or shape != tensor.shape:
+        raise ValueError(f"must hold {tensor.format} of shape {tensor.shape}, not {found} {shape}")
+    payload = raw[buffer.tell() :]
+    if len(payload) != dtype.itemsize * tensor.words:
+        raise ValueError("must be a complete .npy file, and nothing after it")
+    return np.frombuffer(payload, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+_NPY_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 def _logical(words: Array, tensor: Tensor) -> Array:

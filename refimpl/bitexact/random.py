@@ -9,6 +9,7 @@ Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
 """
 
 from hashlib import sha256
+from math import sqrt
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from refimpl.arrays import Array
 
 GENERATOR = "splitmix64-1"
 PHI = np.uint64(0x9E3779B97F4A7C15)
-IRWIN_HALL_SD = (4 * (2.0**32 - 1) / 12) ** 0.5  # of the sum of four uniform 16-bit integers
+IRWIN_HALL_SD = sqrt(4 * (2.0**32 - 1) / 12)  # of the sum of four uniform 16-bit integers
 
 
 def words(case: str, tensor: str, shape: tuple[int, ...]) -> Array:

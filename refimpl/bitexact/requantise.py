@@ -36,7 +36,7 @@ class Factor(NamedTuple):
 
 
 def fixed_point(factors: Array) -> Factor:
-    """Nearest multiplier and shift to each positive binary64 factor below 2^30 (ties to even).
+    """Nearest multiplier and shift to each binary64 factor of [2⁻³¹, 1) (ties to even).
 
     Raises
     ------
@@ -92,8 +92,10 @@ def _fixed_point(factor: float) -> tuple[int, int]:
         raise ValueError(f"a requantisation factor must lie in [2^-31, 1), not be {factor!r}")
     fraction, exponent = frexp(factor)  # factor = fraction · 2^exponent, ½ ≤ fraction < 1
     multiplier = round(Fraction(fraction) * 2**31)
-    if multiplier == 2**31:
-        return 2**30, 30 - exponent
+    if multiplier == 2**31:  # it rounded up to a power of two
+        multiplier, exponent = 2**30, exponent + 1
+    if exponent > 0:  # just below 1: the nearest that keeps a shift of 31
+        return 2**31 - 1, 31
     return multiplier, 31 - exponent
 
 

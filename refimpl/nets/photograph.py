@@ -28,6 +28,8 @@ def square(pixels: Array, side: int = 224) -> Array:
         raise ValueError(
             f"a photograph must be 8-bit RGB of shape (h, w, 3), not {pixels.dtype} {pixels.shape}"
         )
+    if side < 1:
+        raise ValueError(f"side must be at least 1 pixel, not {side}")
     height, width = pixels.shape[:2]
     factor = min(height, width) // side
     if factor < 1:

@@ -19,6 +19,7 @@ the initialisation; the stride as in the reference implementations that call it 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from math import sqrt
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -214,7 +215,7 @@ def _initial(node: Node, name: str, shape: tuple[int, ...], seed: str) -> Any:
         return np.zeros(shape, np.float32)
     fan_in = int(np.prod(shape[1:]))
     drawn = bell(f"resnet-{seed}/{node.name}", name, shape)
-    return (drawn * (2.0 / fan_in) ** 0.5).astype(np.float32)
+    return (drawn * sqrt(2.0 / fan_in)).astype(np.float32)
 
 
 def parameter_count(parameters: Parameters) -> int:

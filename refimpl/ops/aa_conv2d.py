@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refimpl.arrays import Array, Pair, Shaped, pair, shaped
+from refimpl.arrays import Array, Pair, Shaped, check_upstream, pair, shaped
 from refimpl.ops.conv2d import conv2d, conv2d_backward, same_padding
 from refimpl.ops.global_attention import (
     attention_scale,
@@ -101,6 +101,7 @@ def aa_conv2d_backward(
     steps, factor = pair("stride", stride, least=1), attention_scale(scale, w_q, heads, "softmax")
     d_conv, d_out = np.split(dy, [len(w_c)], axis=1)
     convs = conv2d_backward(d_conv, x, w_c, stride=stride, padding=same_padding(w_c.shape[2:]))
+    check_upstream("aa_conv2d", d_out, (len(x), len(w_v), *d_conv.shape[2:]))
     tables = (rel_h, rel_w)
     tokens, weights, attended = _attend(x, (w_q, w_k, w_v), tables, heads, scale, steps)
     images = attended.reshape(len(x), len(w_v), *dy.shape[2:])

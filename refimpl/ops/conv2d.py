@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refimpl.arrays import Array, Pair, Shaped, pair, shaped, zero_pad
+from refimpl.arrays import Array, Pair, Shaped, check_upstream, is_integer, pair, shaped, zero_pad
 
 
 class Conv2dGrads(NamedTuple):
@@ -82,6 +82,7 @@ def conv2d_backward(
     geometry = conv_geometry(
         x.shape, w.shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     )
+    check_upstream("conv2d", dy, (len(x), len(w), *geometry.output))
     padded, kernels, upstream = geometry.pad(x), _split(w, 0, groups), _split(dy, 1, groups)
     dx, dw = np.zeros_like(padded), np.zeros_like(kernels)
     for u, v, window in geometry.taps():
@@ -140,7 +141,7 @@ def conv_geometry(
     """
     steps, pads = pair("stride", stride, least=1), pair("padding", padding, least=0)
     apart = pair("dilation", dilation, least=1)
-    if not isinstance(groups, int | np.integer) or groups < 1:
+    if not is_integer(groups) or groups < 1:
         raise ValueError(f"groups must be a positive integer, not {groups!r}")
     if w_shape[0] % groups:
         raise ValueError(f"groups must divide the {w_shape[0]} output channels, not be {groups}")
@@ -152,7 +153,9 @@ def conv_geometry(
     kernel, image = w_shape[2:], x_shape[2:]
     spans = [d * (k - 1) + 1 for d, k in zip(apart, kernel, strict=True)]
     room = [size + 2 * p for size, p in zip(image, pads, strict=True)]
-    if min(kernel) < 1 or spans[0] > room[0] or spans[1] > room[1]:
+    if min(kernel) < 1:
+        raise ValueError(f"kernel sides must be at least 1, not {tuple(kernel)}")
+    if spans[0] > room[0] or spans[1] > room[1]:
         raise ValueError(
             f"kernel must fit in the padded image: it spans {tuple(spans)}, and the image "
             f"with padding is {tuple(room)}"

@@ -26,7 +26,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from refimpl.arrays import Array, Pair, Shaped, pair, shaped
+from refimpl.arrays import Array, Pair, Shaped, check_upstream, is_integer, pair, shaped
 from refimpl.ops.pssa import project, project_backward
 
 Normalise: TypeAlias = Literal["softmax", "none"]
@@ -95,6 +95,7 @@ def global_attention_backward(
 ) -> GlobalAttentionGrads:
     """Pull ``dy``, the gradient of the output, back to the image and the projections."""
     steps = _checked(w_q, w_v, heads, normalise, order, stride)
+    check_upstream("global_attention", dy, _strided(x, w_v if w_o is None else w_o, steps))
     tokens = tokens_of(x, (w_q, w_k, w_v), heads, steps)
     factor = attention_scale(scale, w_q, heads, normalise)
     inner, dw_o = dy, None
@@ -200,7 +201,7 @@ def _checked(
 
 def check_heads(w_q: Array, w_v: Array, heads: int) -> None:
     """Raise ``ValueError`` unless the heads divide the channels of queries and values."""
-    if not isinstance(heads, int | np.integer) or heads < 1 or len(w_q) % heads or len(w_v) % heads:
+    if not is_integer(heads) or heads < 1 or len(w_q) % heads or len(w_v) % heads:
         raise ValueError(
             f"heads must divide the {len(w_q)} channels of queries and the {len(w_v)} of values, "
             f"not be {heads!r}"

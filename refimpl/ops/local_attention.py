@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refimpl.arrays import Array, Pair, Shaped, pair, shaped
+from refimpl.arrays import Array, Pair, Shaped, check_upstream, pair, shaped
 from refimpl.ops.conv2d import ConvGeometry, conv_geometry, same_padding
 from refimpl.ops.global_attention import Normalise
 from refimpl.ops.pssa import project, project_backward
@@ -85,6 +85,7 @@ def local_attention_backward(
 ) -> LocalAttentionGrads:
     """Pull ``dy``, the gradient of the output, back to the image and the projections."""
     window = _window(x, w_q, kernel, stride, dilation)
+    check_upstream("local_attention", dy, (len(x), len(w_v), *window.geometry.output))
     factor, geometry = _scale(scale, w_q, normalise), window.geometry
     queries, image_k = project(window.centres(x), w_q), project(x, w_k)
     weights = _weights(queries, image_k, window, factor, normalise)

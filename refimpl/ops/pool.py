@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refimpl.arrays import Array, Pair, Shaped, pair, shaped
+from refimpl.arrays import Array, Pair, Shaped, check_upstream, pair, shaped
 from refimpl.ops.conv2d import conv_geometry
 
 
@@ -49,6 +49,7 @@ def max_pool2d_backward(
 ) -> PoolGrads:
     """Send ``dy`` to the pixel that was largest, the first in row order where several were."""
     values, sources = _windows(x, kernel, stride, padding)
+    check_upstream("max_pool2d", dy, values.shape[1:])
     winner = values.argmax(axis=0)
     height, width = x.shape[2:]
     images, outputs = len(x) * x.shape[1], winner.shape[2] * winner.shape[3]

@@ -27,7 +27,7 @@ def relu(x: Shaped[Array, "..."]) -> Shaped[Array, "..."]:
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
     """
-    return np.maximum(x, 0)
+    return np.asarray(np.maximum(x, 0))
 
 
 @shaped

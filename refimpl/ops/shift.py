@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from refimpl.arrays import Array, Shaped, shaped, zero_pad
+from refimpl.arrays import Array, Shaped, is_integer, shaped, zero_pad
 
 Boundary: TypeAlias = Literal["circular", "zero"]
 Offset: TypeAlias = tuple[int, int]
@@ -37,6 +37,10 @@ def shift(
     >>> shift(x, offset=(0, 1))[0, 0], shift(x, offset=(0, 1), boundary="zero")[0, 0]
     (array([[2., 3., 1.]]), array([[2., 3., 0.]]))
     """
+    if not (
+        isinstance(offset, tuple | list) and [is_integer(each) for each in offset] == [True] * 2
+    ):
+        raise ValueError(f"offset must be a pair of integers (down, right), not {offset!r}")
     down, right = offset
     if boundary == "circular":
         return np.roll(x, (-down, -right), axis=(2, 3))

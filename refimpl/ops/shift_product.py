@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from refimpl.arrays import Array, Shaped, shaped
+from refimpl.arrays import Array, Shaped, check_upstream, is_integer, shaped
 from refimpl.ops.shift import Boundary, Offset, shift
 
 Directions: TypeAlias = Sequence[Offset]
@@ -72,6 +72,8 @@ def shift_product_backward(
 ) -> ShiftProductGrads:
     """Pull ``dy``, the gradient of the products, back to ``q`` and ``k``."""
     key = q if k is None else k
+    n, c, h, w = q.shape
+    check_upstream("shift_product", dy, (n, c * len(offsets(directions, length)), h, w))
     dq, dk = np.zeros_like(q), np.zeros_like(key)
     reached = offsets(directions, length)
     for d, upstream in zip(reached, np.split(dy, len(reached), axis=1), strict=True):
@@ -89,7 +91,7 @@ def offsets(directions: Directions, length: int) -> list[Offset]:
     ValueError
         One sentence saying what a direction, or the length, must be.
     """
-    if not isinstance(length, int | np.integer) or length < 1:
+    if not is_integer(length) or length < 1:
         raise ValueError(f"length must be a positive integer, not {length!r}")
     if not isinstance(directions, Sequence) or not directions or isinstance(directions, str):
         raise ValueError(
@@ -100,7 +102,7 @@ def offsets(directions: Directions, length: int) -> list[Offset]:
         if not (
             isinstance(each, tuple | list)
             and len(each) == 2
-            and all(isinstance(step, int | np.integer) for step in each)
+            and all(is_integer(step) for step in each)
             and any(each)
         ):
             raise ValueError(

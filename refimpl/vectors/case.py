@@ -4,6 +4,7 @@ Inputs are seeded random tensors (``random_case``) or a layer of a network on an
 (``layer_cases``). The stages and the output are not stored: ``stages`` computes them.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
@@ -13,7 +14,13 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact import random
-from refimpl.bitexact.operators import OPERATORS, PIPELINES, Stages, shift_product_fp32
+from refimpl.bitexact.operators import (
+    OPERATORS,
+    PIPELINES,
+    Stages,
+    accumulation_of,
+    shift_product_fp32,
+)
 from refimpl.bitexact.quantise import (
     Affine,
     affine,
@@ -30,6 +37,7 @@ from refimpl.ops.batch_norm import BatchNorm
 from refimpl.ops.shift_product import FOUR_DIRECTIONS
 
 ARITHMETICS = ("int8", "fp32")
+SEED = re.compile(r"[a-z0-9._-]{1,32}")  # it becomes part of case ids, which become directories
 MOST_BITS_LOST = 6  # ours: with fewer than two bits left, an int8 kernel group is not one
 
 
@@ -55,6 +63,7 @@ class Choices:
     bias_at: str = "last"
 
     def __post_init__(self) -> None:
+        accumulation_of({"order": self.order, "bias_at": self.bias_at})
         for each in self.arithmetics:
             if each not in ARITHMETICS:
                 raise ValueError(
@@ -98,14 +107,18 @@ def random_cases(
     ValueError
         If an operator is unknown.
     """
+    if not SEED.fullmatch(seed):
+        raise ValueError(
+            f"seed must be 1 to 32 of a-z, 0-9, dot, dash and underscore, not {seed!r}"
+        )
     for operator in operators:
         if operator not in OPERATORS:
             raise ValueError(f"operator must be one of {', '.join(OPERATORS)}, not {operator!r}")
     make = {"int8": _random_int8, "fp32": _random_fp32}
     return [
         make[arithmetic](operator, sizes, choices, seed)
-        for operator in operators
-        for arithmetic in choices.arithmetics
+        for operator in dict.fromkeys(operators)
+        for arithmetic in dict.fromkeys(choices.arithmetics)
     ]
 
 
@@ -140,7 +153,7 @@ def layer_cases(
             tensors=tensors,
             stimulus={**stimulus, "kind": "network", "layer": node.name},
         )
-        for arithmetic in choices.arithmetics
+        for arithmetic in dict.fromkeys(choices.arithmetics)
         for operator, tensors, attributes in _LAYERS[node.kind](
             node, weights, x, choices, arithmetic
         )
@@ -197,8 +210,8 @@ def _random_int8(operator: str, sizes: Sizes, choices: Choices, seed: str) -> Ca
     if operator != "conv2d":
         zeros["t_zero"] = 5
         tensors |= {
-            "t_multiplier": np.array([1518500250], np.int32),  # 2^30.5: about 1/362 with its shift
-            "t_shift": np.array([39], np.int8),
+            "t_multiplier": np.array([1518500250], np.int32),  # 2^30.5: about 1/91 with its shift,
+            "t_shift": np.array([37], np.int8),  # so that the largest products saturate
         }
     for suffix, shape in _kernel_shapes(operator, sizes).items():
         taps = shape[1] * shape[2] * shape[3]
@@ -211,8 +224,8 @@ def _random_int8(operator: str, sizes: Sizes, choices: Choices, seed: str) -> Ca
                 f"multiplier{suffix}", shape[:1], 2**30, 2**31 - 1, np.int32
             ),
             f"shift{suffix}": np.full(
-                shape[:1], 31 + (deviation // 64).bit_length(), np.int8
-            ),  # an output of about one and a half times the range: some of it saturates
+                shape[:1], 31 + (deviation // 256).bit_length(), np.int8
+            ),  # a standard deviation of about the range: some outputs saturate, most do not
         }
     return Case(
         id=name,
@@ -237,7 +250,10 @@ def _random_fp32(operator: str, sizes: Sizes, choices: Choices, seed: str) -> Ca
     image = (sizes.batch, sizes.channels, sizes.height, sizes.width)
     tensors = {"x": draw("x", image)}
     for suffix, shape in _kernel_shapes(operator, sizes).items():
-        tensors |= {f"w{suffix}": draw(f"w{suffix}", shape), f"b{suffix}": draw("b", shape[:1])}
+        tensors |= {
+            f"w{suffix}": draw(f"w{suffix}", shape),
+            f"b{suffix}": draw(f"b{suffix}", shape[:1]),
+        }
         if operator == "xvolution":
             tensors |= {f"{each}{suffix}": draw(each + suffix, shape[:1]) for each in "st"}
     return Case(

@@ -116,8 +116,8 @@ def _words(array: Array) -> Array:
 
 
 def _within(got: Array, bound: Bound) -> Array:
-    wide = got.astype(np.float64)
-    finite = np.isfinite(wide) & np.isfinite(bound.bound)
     with np.errstate(invalid="ignore"):
+        wide = got.astype(np.float64)
+        finite = np.isfinite(wide) & np.isfinite(bound.bound)
         near = np.abs(wide - bound.reference) <= bound.bound
     return finite & near

@@ -102,7 +102,7 @@ def from_hex(text: str, of: Format, count: int) -> Array:
     if len(words) != count:
         raise ValueError(f"must hold {count} hex words, not {len(words)}")
     digits = of.bits // 4
-    unknown = next((at for at, word in enumerate(words) if set(word.lower()) & set("xz")), None)
+    unknown = next((at for at, word in enumerate(words) if _undriven(word.lower(), digits)), None)
     if unknown is not None:
         raise UnknownBitsError(f"word {unknown} is {words[unknown]}: bits the device never drove")
     for at, word in enumerate(words):
@@ -111,6 +111,13 @@ def from_hex(text: str, of: Format, count: int) -> Array:
     joined = "".join(word.rjust(digits, "0") for word in words)
     big = np.frombuffer(bytes.fromhex(joined), of.word.replace("<", ">"))
     return big.astype(of.word).view(of.dtype)
+
+
+def _undriven(word: str, digits: int) -> bool:
+    """Whether a word is hex but for x or z digits; the x of a 0x before a whole word is not one."""
+    known = set("0123456789abcdef")
+    prefixed = word.startswith("0x") and len(word) > digits
+    return not prefixed and not set(word) <= known and set(word) <= known | set("xz")
 
 
 def hex_of(value: Array) -> str:

@@ -4,10 +4,11 @@ Everything that decides a bit stands here: operator, attributes, formats, layout
 stimulus, and the SHA-256 of every file. Unknown or missing fields are refused on reading.
 """
 
+from math import prod
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 SCHEMA_VERSION = 1
 ARITHMETIC_VERSION = 1  # changes whenever the bytes of an existing case would
@@ -51,6 +52,15 @@ class Tensor(_Strict):
     words: Count
     files: tuple[VectorFile, ...]
 
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        """Shape, words and layout must describe one array."""
+        if prod(self.shape) != self.words:
+            raise ValueError(f"words must be {prod(self.shape)} for shape {self.shape}")
+        if len(self.shape) != len(self.layout):
+            raise ValueError(f"layout {self.layout} must have as many axes as shape {self.shape}")
+        return self
+
 
 class CaseEntry(_Strict):
     """One operator call."""
@@ -72,4 +82,4 @@ class Manifest(_Strict):
     arithmetic_version: int
     command: str
     licence: str
-    cases: tuple[CaseEntry, ...]
+    cases: Annotated[tuple[CaseEntry, ...], Field(min_length=1)]

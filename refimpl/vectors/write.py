@@ -97,13 +97,16 @@ def arithmetic(case: Case) -> dict[str, Any]:
         declared = {"name": "fp32", "rounding": "to nearest, ties to even", "subnormals": "kept"}
         if case.operator != "shift_product":
             declared["accumulation"] = accumulation_of(case.attributes).formula
+        if case.operator == "xvolution":
+            declared["sum"] = "each branch: z = fl32(fl32(y*s) + t) ; output = fl32(z_c + z_a)"
         return declared | {"bound_class": CLASS}
     rule = case.attributes["rounding"]
     return {
         "name": "int8",
         "accumulator": "int32, two's complement, wraps",
         "requantisation": f"{rule}: {FORMULAS[rule]}, a = accumulator, m = multiplier, s = shift",
-        "saturation": "after the zero point is added, to [-128, 127]",
+        "saturation": "after the zero point is added, to [-128, 127]; the stage before_clip "
+        "shows the value before it, clipped to int32",
         "padding": "real zero, the input's zero point",
     }
 

@@ -362,6 +362,15 @@ UNUSABLE = {
         "must stay inside the set's directory",
     ),
     "schema": (_manifest(lambda m: m.update(schema_version=9)), "schema_version must be 1, not 9"),
+    "no cases": (_manifest(lambda m: m.update(cases=[])), "cases must be right"),
+    "words of another shape": (
+        _manifest(lambda m: m["cases"][0]["tensors"][0].update(words=7)),
+        "words must be",
+    ),
+    "layout of another rank": (
+        _manifest(lambda m: m["cases"][0]["tensors"][0].update(layout="C")),
+        "must have as many axes as shape",
+    ),
     "unknown key": (_manifest(lambda m: m.update(note="")), "note must not be there"),
     "no manifest": (lambda g, d: (g / "manifest.json").unlink(), "with a manifest.json"),
     "no device": (lambda g, d: shutil.rmtree(d), "must be a directory of a device's files"),
@@ -429,3 +438,37 @@ def test_the_installed_command_exits_2_with_one_line_and_no_traceback(tmp_path):
     assert done.returncode == 2
     assert done.stdout == ""
     assert_one_sentence(done.stderr, "must be a set of vectors with a manifest.json")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("--seed Capital", "seed must be 1 to 32 of a-z"),
+        ("--seed ''", "seed must be 1 to 32 of a-z"),
+        ("--order bogus --arithmetic int8", "accumulation order must be 'cuv' or 'uvc'"),
+        ("--layer conv1 --side 0", "side must be at least 1 pixel, not 0"),
+        ("--layer conv1 --side -4", "side must be at least 1 pixel, not -4"),
+    ],
+)
+def test_an_option_that_means_nothing_is_one_sentence(refimpl, tmp_path, options, sentence):
+    status, _, err = refimpl(f"vectors {tmp_path / 'set'} {options}")
+    assert status == 2
+    assert_one_sentence(err, sentence)
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("target", ["/proc/x", "n" * 300])
+def test_a_target_the_file_system_refuses_is_one_sentence(refimpl, target):
+    status, _, err = refimpl(f"vectors {target} --operator conv2d")
+    assert status == 2
+    assert_one_sentence(err, "could not be written")
+
+
+def test_a_word_with_a_0x_prefix_is_unusable_not_undriven(refimpl, golden, device):
+    path = device / INT8 / "output.npy"
+    path.unlink()
+    words = (golden / INT8 / "output.hex").read_text().split()
+    (device / INT8 / "output.hex").write_text("\n".join(["0x" + words[0], *words[1:]]))
+    status, _, err = refimpl(f"check {golden} {device} --case {INT8}")
+    assert status == 2
+    assert_one_sentence(err, "word 0 must be at most 2 hex digits")

@@ -272,6 +272,23 @@ def array_or_sentence(raw, kind):
         return str(refusal)
 
 
+AND_NOTHING_AFTER = "y must be a complete .npy file, and nothing after it"
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        ("{'descr': '|i1', 'fortran_order': False, 'shape': (1000000000000000,)}", "of shape"),
+        ("{'descr': '|i1', ((((", "y must be a complete .npy file"),
+        ("{'descr': '|i1', 'fortran_order': False, 'shape': (2L, 3L)}", "complete .npy file"),
+        ("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", "not a pickled object"),
+    ],
+)
+def test_a_forged_npy_header_is_refused_before_it_is_believed(header, sentence):
+    raw = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+    assert sentence in array_or_sentence(raw, "npy")
+
+
 @given(st.binary(max_size=200), st.sampled_from(["bin", "hex"]))
 @settings(deadline=None, max_examples=200)
 def test_any_bytes_are_a_tensor_or_one_sentence(raw, kind):
@@ -287,7 +304,9 @@ def test_a_damaged_npy_payload_is_a_tensor_or_one_sentence(data):
     raw = (whole + bytes(8))[:cut]
     got = array_or_sentence(raw, "npy")
     if cut < len(whole):
-        assert got == "y must be a complete .npy file"
+        assert got in {"y must be a complete .npy file", AND_NOTHING_AFTER}
+    elif cut > len(whole):
+        assert got == AND_NOTHING_AFTER
     else:
         np.testing.assert_array_equal(got, LOGICAL)
 

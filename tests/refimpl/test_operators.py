@@ -126,3 +126,26 @@ def test_images_of_a_batch_do_not_mix(case: OperatorCase):
     }
     together, alone = case.forward(twice), case.forward(case.inputs)
     np.testing.assert_allclose(together[: len(alone)], alone, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case.backward_needs],  # shift's backward has only dy to go by
+    ids=lambda case: case.label,
+)
+def test_an_upstream_gradient_of_another_shape_is_refused(case: OperatorCase):
+    """Transposed, longer or too short: never reshaped or broadcast in silence."""
+    case = float_case(case)
+    y = case.forward(case.inputs)
+    shapes = {y.shape[::-1], (*y.shape[:-1], y.shape[-1] + 1), (*y.shape[:-1], 2 * y.shape[-1])}
+    for shape in shapes - {y.shape}:
+        with pytest.raises(ValueError, match="must be given dy") as refusal:
+            case.backward(np.ones(shape), case.inputs)
+        assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("offset", [(0, 1.9), (1, 2, 3), 1, (True, 0)])
+@pytest.mark.parametrize("boundary", ["circular", "zero"])
+def test_a_shift_by_what_is_not_a_pair_of_integers_is_refused(offset, boundary):
+    with pytest.raises(ValueError, match="offset must be a pair of integers"):
+        refimpl.shift(np.ones((1, 1, 2, 2)), offset=offset, boundary=boundary)

@@ -172,3 +172,9 @@ def test_saturation_clips_to_int8_at_both_rails():
 def test_an_unknown_rule_is_refused_by_naming_those_there_are():
     with pytest.raises(ValueError, match="must be one of half_up, half_even, floor, tflite_double"):
         rounding_rule("away")
+
+
+@pytest.mark.small
+def test_a_factor_just_below_one_keeps_a_shift_that_every_rule_can_use():
+    factor = fixed_point(np.array([1 - 2.0**-53]))
+    assert (factor.multiplier.item(), factor.shift.item()) == (2**31 - 1, 31)

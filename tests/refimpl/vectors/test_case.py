@@ -116,3 +116,22 @@ def test_what_there_is_not_is_refused_in_one_sentence(make, sentence):
     with pytest.raises(ValueError, match=sentence) as refusal:
         make()
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_random_int8_outputs_reach_both_rails_and_mostly_lie_between(operator):
+    sizes = Sizes(batch=1, height=12, width=12)
+    (case,) = random_cases([operator], sizes, Choices(arithmetics=("int8",)))
+    *_, output = stages(case).values()
+    assert (output.min(), output.max()) == (-128, 127)
+    assert np.mean((output > -128) & (output < 127)) > 0.3
+
+
+def test_the_two_branches_of_a_random_x_volution_have_their_own_biases():
+    (case,) = random_cases(["xvolution"], Sizes(), Choices(arithmetics=("fp32",)))
+    assert not np.array_equal(case.tensors["b_c"], case.tensors["b_a"])
+
+
+def test_an_operator_named_twice_is_one_case():
+    choices = Choices(arithmetics=("int8", "int8"))
+    assert len(random_cases(["conv2d", "conv2d"], Sizes(), choices)) == 1
