@@ -21,12 +21,13 @@ from refimpl import io
 from refimpl.bitexact.bounds import Bound
 from refimpl.bitexact.operators import OPERATORS
 from refimpl.nets.resnet import Network, resnet
-from refimpl.vectors.case import ARITHMETICS, Case, Choices, Sizes, random_cases
+from refimpl.vectors.case import ARITHMETICS, Case, Choices
 from refimpl.vectors.check import Verdict, judge
 from refimpl.vectors.formats import UnknownBitsError
 from refimpl.vectors.layouts import BY_NAME
 from refimpl.vectors.manifest import CaseEntry, Tensor
 from refimpl.vectors.network import inputs_of, network_cases, prepare, until
+from refimpl.vectors.stimuli import Sizes, random_cases
 from refimpl.vectors.write import set_files
 
 WRONG, UNUSABLE = 1, 2

@@ -14,7 +14,8 @@ from refimpl.arrays import Array
 from refimpl.nets.photograph import normalise, square
 from refimpl.nets.resnet import Network, Node, Parameters, initialise
 from refimpl.nets.run import BIT_EXACT, calibrate, fuse_network, run
-from refimpl.vectors.case import Case, Choices, layer_cases
+from refimpl.vectors.case import Case, Choices
+from refimpl.vectors.layer import layer_cases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from refimpl import io
-from refimpl.vectors.case import Choices, Sizes, random_cases
+from refimpl.vectors.case import Choices
 from refimpl.vectors.formats import UnknownBitsError
 from refimpl.vectors.manifest import Tensor
+from refimpl.vectors.stimuli import Sizes, random_cases
 from refimpl.vectors.write import npy, set_files
 
 CASES = random_cases(

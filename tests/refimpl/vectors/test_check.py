@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from refimpl.bitexact.bounds import Bound, bound_output
 from refimpl.bitexact.operators import OPERATORS
-from refimpl.vectors.case import Choices, Sizes, random_cases, stages
+from refimpl.vectors.case import Choices, stages
 from refimpl.vectors.check import judge
 from refimpl.vectors.layouts import BY_NAME
+from refimpl.vectors.stimuli import Sizes, random_cases
 
 CASES = random_cases(OPERATORS, Sizes(batch=1, channels=2, outputs=2, height=3, width=4), Choices())
 STAGES = [(case, name, array) for case in CASES for name, array in stages(case).items()]

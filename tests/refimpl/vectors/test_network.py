@@ -6,7 +6,8 @@ import pytest
 import refimpl as ref
 from refimpl.nets.resnet import EPS, Network, Node
 from refimpl.nets.run import DEFINITIONS, run
-from refimpl.vectors.case import Choices, layer_cases, stages
+from refimpl.vectors.case import Choices, stages
+from refimpl.vectors.layer import layer_cases
 from refimpl.vectors.network import inputs_of, network_cases, prepare, until
 
 SHIFTS = {"directions": ((0, -1), (1, 0)), "length": 1, "boundary": "circular"}

@@ -10,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from refimpl.bitexact.operators import OPERATORS
-from refimpl.vectors.case import Choices, Sizes, random_cases, stages
+from refimpl.vectors.case import Choices, stages
 from refimpl.vectors.manifest import Manifest, VectorFile
+from refimpl.vectors.stimuli import Sizes, random_cases
 from refimpl.vectors.write import case_files, npy, set_files
 
 DTYPES = {"int8": np.int8, "int32": np.int32, "fp32": np.float32, "fp64": np.float64}
