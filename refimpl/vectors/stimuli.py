@@ -18,6 +18,7 @@ from refimpl.bitexact.operators import OPERATORS
 from refimpl.ops.shift_product import FOUR_DIRECTIONS
 from refimpl.vectors.case import Case, Choices, ordered
 
+MOST_NUMBERS = 2**27  # ours: 1 GB of 64-bit accumulator operands
 SEED = re.compile(r"[a-z0-9._-]{1,32}")  # it becomes part of case ids, which become directories
 
 
@@ -39,6 +40,17 @@ class Sizes:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel must be odd, not {self.kernel}")
+        if self.numbers > MOST_NUMBERS:
+            raise ValueError(
+                f"a random case must gather at most {MOST_NUMBERS:,} numbers at once, not "
+                f"{self.numbers:,}: make batch, channels, outputs, height, width or kernel smaller"
+            )
+
+    @property
+    def numbers(self) -> int:
+        """Numbers in the largest array of any operator: all taps of all pixels, or the kernels."""
+        taps = (1 + len(FOUR_DIRECTIONS)) * self.channels * self.kernel**2
+        return taps * max(self.batch * self.height * self.width, self.outputs)
 
 
 def random_cases(

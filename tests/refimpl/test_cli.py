@@ -445,6 +445,8 @@ def test_the_installed_command_exits_2_with_one_line_and_no_traceback(tmp_path):
     [
         ("--seed Capital", "seed must be 1 to 32 of a-z"),
         ("--seed ''", "seed must be 1 to 32 of a-z"),
+        ("--height 100000 --channels 100000", "at most 134,217,728 numbers at once"),
+        ("--outputs 100000000", "make batch, channels, outputs, height, width or kernel smaller"),
         ("--order bogus --arithmetic int8", "accumulation order must be 'cuv' or 'uvc'"),
         ("--layer conv1 --side 0", "side must be at least 1 pixel, not 0"),
         ("--layer conv1 --side -4", "side must be at least 1 pixel, not -4"),
