@@ -30,8 +30,9 @@ import hwsim
 import proofs
 from refimpl import io
 from refimpl.bitexact.operators import PIPELINES
+from refimpl.nets.graph import parameter_count
 from refimpl.nets.photograph import square
-from refimpl.nets.resnet import convolution_macs, parameter_count, resnet
+from refimpl.nets.resnet import convolution_macs, resnet
 from refimpl.nets.run import DEFINITIONS, fuse_network, run, xvolution_tensors
 from refimpl.vectors.manifest import Manifest
 from refimpl.vectors.network import Prepared, inputs_of, prepare

@@ -1,1 +1,1 @@
-"""Networks with X-volution: what they are made of (``resnet``), and running them (``run``)."""
+"""Networks with X-volution: as data (``graph``, ``sites``, ``resnet``), and run (``run``)."""

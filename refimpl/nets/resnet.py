@@ -9,69 +9,24 @@ A network is a tuple of nodes in the order of computation; a node names its inpu
     50     bottleneck  64 128 256 512                 3 4 6 3       4 × width
 
 Bottlenecks stride on the 3×3 (version 1.5). Stage k is conv k_x, so the article's "third stage" is
-conv3_x. There are no trained weights of X-volution in public: weights here are seeded He
-initialisation (variance 2/fan-in, bell-shaped), and running statistics come from one image.
+conv3_x. There are no trained weights of X-volution in public.
 
-Sources: He et al., arXiv:1512.03385 (2015), Table 1; He et al., arXiv:1502.01852 (2015), Eq. 10 for
-the initialisation; the stride as in the reference implementations that call it version 1.5.
+Source: He et al., arXiv:1512.03385 (2015), Table 1; the stride as in the
+reference implementations that call it version 1.5.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from difflib import get_close_matches
-from math import sqrt
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from refimpl.bitexact.random import bell
-from refimpl.ops.batch_norm import BatchNorm
-from refimpl.ops.shift_product import FOUR_DIRECTIONS
+from refimpl.nets.graph import Network, Node
+from refimpl.nets.sites import convolution, relu, site
 
-Parameters: TypeAlias = dict[str, dict[str, Any]]
 STAGES = {"conv2_x": 64, "conv3_x": 128, "conv4_x": 256, "conv5_x": 512}
 BLOCKS = (3, 4, 6, 3)
 EXPANSION = {34: 1, 50: 4}
 CLASSES = 1000
-EPS = 1e-5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """One operator of a network: its kind, where its inputs come from, and its attributes.
-
-    ``shapes`` gives the shape of each weight array the node needs.
-    """
-
-    name: str
-    kind: str
-    inputs: tuple[str, ...]
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
-    """Nodes in the order of computation; the first reads "image", the last is the answer."""
-
-    name: str
-    nodes: tuple[Node, ...]
-
-    def node(self, name: str) -> Node:
-        """Look a node up.
-
-        Raises
-        ------
-        ValueError
-            If there is none of that name; the sentence names the nearest.
-        """
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        names = [node.name for node in self.nodes]
-        near = get_close_matches(name, names, n=3, cutoff=0.4)
-        hint = f"such as {', '.join(near)}" if near else f"from {names[0]} to {names[-1]}"
-        raise ValueError(f"layer must be one of {self.name}'s, {hint}, not {name!r}")
 
 
 def resnet(depth: int = 50, *, stage: str | None = "conv3_x", kernel: int = 3) -> Network:
@@ -90,7 +45,7 @@ def resnet(depth: int = 50, *, stage: str | None = "conv3_x", kernel: int = 3) -
         raise ValueError(f"stage must be one of {', '.join(STAGES)} or none, not {stage!r}")
     if kernel < 1 or kernel % 2 == 0:
         raise ValueError(f"the attention kernel's side must be odd, not {kernel!r}")
-    nodes = [*_conv("conv1", "image", 3, 64, side=7, stride=2), _relu("conv1")]
+    nodes = [*convolution("conv1", "image", 3, 64, side=7, stride=2), relu("conv1")]
     nodes.append(
         Node(
             name="maxpool",
@@ -145,86 +100,26 @@ class _Block:
         ):
             part = f"{self.name}.conv{number}"
             if side == 3 and self.attention is not None:
-                yield _xvolution(part, last, inputs, outputs, stride, self.attention)
-                last = part
+                nodes = site(
+                    "xvolution", part, last, inputs, outputs, stride=stride, kernel=self.attention
+                )
+                yield from nodes
+                last = nodes[-1].name
             else:
-                yield from _conv(part, last, inputs, outputs, side=side, stride=stride)
+                yield from convolution(part, last, inputs, outputs, side=side, stride=stride)
                 last = f"{part}.bn"
             if number < len(plan):
-                yield _relu(part, last)
+                yield relu(part, last)
                 last = f"{part}.relu"
         shortcut = self.source
         if self.stride != 1 or self.inputs != self.outputs:
             part = f"{self.name}.downsample"
-            yield from _conv(
+            yield from convolution(
                 part, self.source, self.inputs, self.outputs, side=1, stride=self.stride
             )
             shortcut = f"{part}.bn"
         yield Node(name=f"{self.name}.add", kind="add", inputs=(last, shortcut))
-        yield _relu(self.name, f"{self.name}.add")
-
-
-def _conv(
-    name: str, source: str, inputs: int, outputs: int, *, side: int, stride: int
-) -> tuple[Node, Node]:
-    """A convolution without bias and its batch normalisation."""
-    pads = {"stride": (stride, stride), "padding": (side // 2, side // 2)}
-    shape = {"w": (outputs, inputs, side, side)}
-    conv = Node(name=name, kind="conv2d", inputs=(source,), attributes=pads, shapes=shape)
-    norm = Node(name=f"{name}.bn", kind="batch_norm", inputs=(name,), shapes={"bn": (outputs,)})
-    return conv, norm
-
-
-def _xvolution(name: str, source: str, inputs: int, outputs: int, stride: int, kernel: int) -> Node:
-    shifts = {"directions": FOUR_DIRECTIONS, "length": 1, "boundary": "circular"}
-    return Node(
-        name=name,
-        kind="xvolution",
-        inputs=(source,),
-        attributes={"stride": (stride, stride), **shifts},
-        shapes={
-            "w_c": (outputs, inputs, 3, 3),
-            "w_a": (outputs, len(FOUR_DIRECTIONS) * inputs, kernel, kernel),
-            "bn_c": (outputs,),
-            "bn_a": (outputs,),
-        },
-    )
-
-
-def _relu(name: str, source: str | None = None) -> Node:
-    return Node(name=f"{name}.relu", kind="relu", inputs=(source or f"{name}.bn",))
-
-
-def initialise(network: Network, *, seed: str = "0") -> Parameters:
-    """Seeded He initialisation, binary32: variance 2/fan-in; γ = 1, β = 0, μ = 0, σ² = 1; no bias.
-
-    The same bytes everywhere: see ``refimpl.bitexact.random``.
-    """
-    return {
-        node.name: {name: _initial(node, name, shape, seed) for name, shape in node.shapes.items()}
-        for node in network.nodes
-        if node.shapes
-    }
-
-
-def _initial(node: Node, name: str, shape: tuple[int, ...], seed: str) -> Any:
-    if name.startswith("bn"):
-        zeros, ones = np.zeros(shape, np.float32), np.ones(shape, np.float32)
-        return BatchNorm(gamma=ones, beta=zeros, mean=zeros, var=ones)
-    if name == "b":
-        return np.zeros(shape, np.float32)
-    fan_in = int(np.prod(shape[1:]))
-    drawn = bell(f"resnet-{seed}/{node.name}", name, shape)
-    return (drawn * sqrt(2.0 / fan_in)).astype(np.float32)
-
-
-def parameter_count(parameters: Parameters) -> int:
-    """Trainable numbers: weights, biases, γ and β; running statistics are not counted."""
-    return sum(
-        value.gamma.size + value.beta.size if isinstance(value, BatchNorm) else value.size
-        for arrays in parameters.values()
-        for value in arrays.values()
-    )
+        yield relu(self.name, f"{self.name}.add")
 
 
 def convolution_macs(network: Network, side: int = 224) -> dict[str, int]:

@@ -15,7 +15,7 @@ from refimpl.arrays import Array
 from refimpl.bitexact.accumulate import channel_statistics, sum_float32
 from refimpl.bitexact.operators import PIPELINES, affine_fp32
 from refimpl.fuse import Branch, fold_batch_norm, merge
-from refimpl.nets.resnet import EPS, Network, Node, Parameters
+from refimpl.nets.graph import EPS, Network, Node, Parameters
 from refimpl.ops.batch_norm import BatchNorm
 
 Weights: TypeAlias = Mapping[str, Any]

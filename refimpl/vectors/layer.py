@@ -23,7 +23,7 @@ from refimpl.bitexact.quantise import (
 )
 from refimpl.bitexact.requantise import Factor, fixed_point
 from refimpl.fuse import embed, fold_batch_norm
-from refimpl.nets.resnet import EPS, Node
+from refimpl.nets.graph import EPS, Node
 from refimpl.nets.run import affine_of
 from refimpl.ops.batch_norm import BatchNorm
 from refimpl.vectors.case import Case, Choices, ordered

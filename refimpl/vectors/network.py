@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.nets.graph import Network, Node, Parameters, initialise
 from refimpl.nets.photograph import normalise, square
-from refimpl.nets.resnet import Network, Node, Parameters, initialise
 from refimpl.nets.run import BIT_EXACT, calibrate, fuse_network, run
 from refimpl.vectors.case import Case, Choices
 from refimpl.vectors.layer import layer_cases

@@ -5,14 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from refimpl.nets.resnet import (
-    STAGES,
-    Network,
-    convolution_macs,
-    initialise,
-    parameter_count,
-    resnet,
-)
+from refimpl.nets.graph import Network, initialise, parameter_count
+from refimpl.nets.resnet import STAGES, convolution_macs, resnet
 from refimpl.nets.run import BIT_EXACT, DEFINITIONS, calibrate, fuse_network, run
 from refimpl.ops.batch_norm import BatchNorm
 

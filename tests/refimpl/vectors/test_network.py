@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refimpl as ref
-from refimpl.nets.resnet import EPS, Network, Node
+from refimpl.nets.graph import EPS, Network, Node
 from refimpl.nets.run import DEFINITIONS, run
 from refimpl.vectors.case import Choices, stages
 from refimpl.vectors.layer import layer_cases

@@ -1,26 +1,22 @@
-"""Golden vectors from the command line: write a set, check a device's files against it.
-
-This is the only module of ``refimpl`` that prints and exits.
-"""
+"""Golden vectors: write a set, check a device's files against it."""
 
 import json
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from refimpl import io
 from refimpl.bitexact.bounds import Bound
 from refimpl.bitexact.operators import OPERATORS
-from refimpl.nets.resnet import Network, resnet
+from refimpl.cli.terminal import WRONG, progress, sentences
+from refimpl.nets.graph import Network
+from refimpl.nets.resnet import resnet
 from refimpl.vectors.case import ARITHMETICS, Case, Choices
 from refimpl.vectors.check import Verdict, judge
 from refimpl.vectors.formats import UnknownBitsError
@@ -30,22 +26,7 @@ from refimpl.vectors.network import inputs_of, network_cases, prepare, until
 from refimpl.vectors.stimuli import Sizes, random_cases
 from refimpl.vectors.write import set_files
 
-WRONG, UNUSABLE = 1, 2
 DEPTHS = {"resnet34": 34, "resnet50": 50}
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help=__doc__)
-err = Console(stderr=True)
-
-
-def main() -> None:
-    """Entry point of the ``refimpl`` command."""
-    app()
-
-
-@app.callback()
-def _commands() -> None:
-    """Golden model of convolution, self-attention and X-volution: vectors to check hardware by."""
-
-
 Operators = Annotated[
     list[str] | None,
     typer.Option("--operator", help=f"Operator on seeded random input: {', '.join(OPERATORS)}."),
@@ -64,7 +45,6 @@ Stage = Annotated[
 ]
 
 
-@app.command()
 def vectors(
     context: typer.Context,
     out: Annotated[Path, typer.Argument(help="Directory to create; it must not exist yet.")],
@@ -110,7 +90,7 @@ def vectors(
 
       refimpl vectors out/layer --layer conv3_2.conv2 --crop 14 --image photo.png --layout nhwc
     """
-    with _sentences():
+    with sentences():
         choices = Choices(
             arithmetics=tuple(arithmetic or ARITHMETICS),
             rounding=rounding,
@@ -132,7 +112,7 @@ def vectors(
             cases += random_cases(operator or OPERATORS, sizes, choices, seed=seed)
         if layer:
             cases += _layer_cases(_network(network, stage), layer, image, choices, seed, side, crop)
-        with _progress("writing", len(cases)) as advance:
+        with progress("writing", len(cases)) as advance:
             files = set_files(
                 _each(cases, advance),
                 command=_regenerate(context),
@@ -145,7 +125,6 @@ def vectors(
     typer.echo(f"  refimpl check {shlex.quote(str(out))} DEVICE_DIRECTORY")
 
 
-@app.command()
 def check(
     golden: Annotated[Path, typer.Argument(help="A set written by `refimpl vectors`.")],
     device: Annotated[
@@ -165,13 +144,13 @@ def check(
 
       refimpl check out/small device/ --case pssa-int8-n2c3o4h7w6k3s1-0 --json verdict.json
     """
-    with _sentences():
+    with sentences():
         manifest = io.read_manifest(golden)
         entries = _chosen(manifest.cases, case)
         if not device.is_dir():
             raise io.UnusableError(f"{device} must be a directory of a device's files")
         verdicts: list[Verdict] = []
-        with _progress("checking", len(entries)) as advance:
+        with progress("checking", len(entries)) as advance:
             for entry in entries:
                 verdicts += _check_case(golden, device, entry)
                 advance(entry.id)
@@ -186,18 +165,16 @@ def check(
         raise typer.Exit(WRONG)
 
 
-@app.command()
 def verify(golden: Annotated[Path, typer.Argument(help="A set.")]) -> None:
     """Check that every file of a set is what its manifest says."""
-    with _sentences():
+    with sentences():
         count = io.verify_files(golden, io.read_manifest(golden))
     typer.echo(f"{golden}: {count} files, all as the manifest says")
 
 
-@app.command()
 def layers(network: NetworkName = "resnet50", stage: Stage = "conv3_x") -> None:
     """List the layers of a network that vectors can be written for."""
-    with _sentences():
+    with sentences():
         chosen = _network(network, stage)
     table = Table("layer", "kind", "kernels", title=chosen.name)
     for node in chosen.nodes:
@@ -222,7 +199,7 @@ def _layer_cases(
 ) -> list[Case]:
     part = until(network, layer)
     pixels, stimulus = io.read_photograph(image)
-    with _progress(f"running {network.name}", 2 * len(part.nodes)) as advance:
+    with progress(f"running {network.name}", 2 * len(part.nodes)) as advance:
         prepared = prepare(
             part, pixels, side=side, keep=inputs_of(part, layer), seed=seed, progress=advance
         )
@@ -305,22 +282,3 @@ def _each(cases: list[Case], advance: Any) -> Iterator[Case]:
     for case in cases:
         yield case
         advance(case.id)
-
-
-@contextmanager
-def _progress(doing: str, steps: int) -> Iterator[Any]:
-    """A bar on stderr where a person watches; nothing in a log."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task(doing, total=steps)
-        yield lambda name: bar.update(task, advance=1, description=f"{doing} {name}")
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Turn an error of the user's input into one sentence and exit code 2."""
-    try:
-        yield
-    except ValueError as error:
-        err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
-        raise typer.Exit(UNUSABLE) from error

@@ -1,0 +1,22 @@
+"""The ``refimpl`` command: golden vectors to check hardware by.
+
+One file per group of commands; this is the only package of ``refimpl`` that prints and exits.
+"""
+
+import typer
+
+from refimpl.cli import vectors
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
+for command in (vectors.vectors, vectors.check, vectors.verify, vectors.layers):
+    app.command()(command)
+
+
+def main() -> None:
+    """Entry point of the ``refimpl`` command."""
+    app()
+
+
+@app.callback()
+def _commands() -> None:
+    """Golden model of convolution, self-attention and X-volution: vectors to check hardware by."""
