@@ -7,7 +7,7 @@ IMAGE  ?= astronaut
 OUT    ?= out
 ORACLES := $(VENV)-oracles/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oracles check lint types contracts lock clean
+.PHONY: help demo test test-oracles bench check lint types contracts lock clean
 
 help: ; @grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -20,9 +20,12 @@ test: $(READY) ## every test, as compiled; then the small ones as read (no JIT)
 	@echo "== small tests again, interpreted: what is read is what is tested"
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n auto --dist loadfile -m small
 
-test-oracles: $(ORACLES) ## the operators against PyTorch (an environment of its own)
+test-oracles: $(ORACLES) ## against PyTorch and ONNX Runtime (an environment of their own)
 	@echo "== oracles"
 	$(VENV)-oracles/bin/python -m pytest -q tests/oracles
+
+bench: $(ORACLES) ## speed beside PyTorch and the machine's own limit (a few minutes; be alone)
+	$(VENV)-oracles/bin/python -m benchmarks --out "$(OUT)/benchmarks.md" --json "$(OUT)/benchmarks.json"
 
 check: lint types contracts ## lint, types and import contracts
 
@@ -48,10 +51,10 @@ $(READY): requirements/lock.txt pyproject.toml
 	@touch $@
 
 $(ORACLES): requirements/lock.txt pyproject.toml
-	@echo "== creating $(VENV)-oracles: the lock file, and PyTorch by exact version"
+	@echo "== creating $(VENV)-oracles: the lock file; PyTorch and ONNX Runtime by exact version"
 	$(PYTHON) -m venv $(VENV)-oracles
 	$(VENV)-oracles/bin/python -m pip install --quiet --require-hashes -r requirements/lock.txt
-	$(VENV)-oracles/bin/python -m pip install --quiet torch==2.13.0
+	$(VENV)-oracles/bin/python -m pip install --quiet torch==2.13.0 onnxruntime==1.32.0
 	$(VENV)-oracles/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -1,15 +1,18 @@
-"""Exact numbers that run the shipped operators: rationals with a derivative.
+"""Exact numbers that run the shipped operators: numbers with a derivative.
 
-``Dual`` is a + b·ε with ε² = 0 over ``fractions.Fraction``. Running a forward function on x + v·ε
-returns its value and its derivative along v, both without rounding; that is what judges a backward.
+``Dual`` is a + b·ε with ε² = 0, over rationals or over residues modulo a prime
+(``proofs.modular``). Running a forward function on x + v·ε returns its value and its derivative
+along v, both without rounding; that is what judges a backward.
 
-Two functions are not rational, and are defined so that derivatives stay exact:
+Three functions are not rational, and are defined over rationals so that derivatives stay exact:
 
     √(a + bε) = √a·(1 + b/(2a)·ε)    only where a is the square of a rational
     exp(a + bε) = E(a)·(1 + b·ε)     with E(a) any positive rational; here 1 + a for a ≥ 0, else
                                      1/(1 − a): exp' = exp is the only property a gradient uses
+    log(a + bε) = L(a) + b/a·ε       with L(a) any rational; here the inverse of E: a − 1 for a ≥ 1,
+                                     else 1 − 1/a: log' = 1/x is the only property a gradient uses
 
-so what holds for every such E holds for the exponential.
+so what holds for every such E and L holds for the exponential and the logarithm.
 
 Source: W. K. Clifford, "Preliminary sketch of biquaternions", Proc. London Math. Soc. 4 (1873), for
 dual numbers; as forward differentiation, Griewank and Walther, "Evaluating Derivatives" (2008), §3.
@@ -22,16 +25,19 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 
+from proofs.modular import Mod
+
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-Number: TypeAlias = "Dual | Fraction | int"
+Scalar: TypeAlias = Fraction | Mod
+Number: TypeAlias = "Dual | Scalar | int"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dual:
     """The number ``value`` + ``slope``·ε with ε² = 0."""
 
-    value: Fraction
-    slope: Fraction = Fraction(0)
+    value: Any  # a Scalar: arithmetic on unions of types is beyond what a checker follows
+    slope: Any = Fraction(0)
 
     def __add__(self, other: Number) -> Self:
         right = _dual(other)
@@ -64,10 +70,10 @@ class Dual:
         return type(self)(_dual(other).value, _dual(other).slope) / self
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Dual | Fraction | int):
+        if not isinstance(other, Dual | Fraction | Mod | int):
             return NotImplemented
         right = _dual(other)
-        return (self.value, self.slope) == (right.value, right.slope)
+        return bool(self.value == right.value and self.slope == right.slope)
 
     def __hash__(self) -> int:
         return hash((self.value, self.slope))
@@ -94,9 +100,27 @@ class Dual:
         raised = 1 + self.value if self.value >= 0 else 1 / (1 - self.value)
         return type(self)(raised, raised * self.slope)
 
+    def log(self) -> Self:
+        """A rational L with L' = 1/x, of positive numbers only; see the module.
+
+        Raises
+        ------
+        ValueError
+            If the number is not positive.
+        """
+        if self.value <= 0:
+            raise ValueError(f"a logarithm needs a positive number, not {self.value}")
+        power = self.value - 1 if self.value >= 1 else 1 - 1 / self.value
+        return type(self)(power, self.slope / self.value)
+
 
 def _dual(number: Number) -> Dual:
-    return number if isinstance(number, Dual) else Dual(Fraction(number))
+    return number if isinstance(number, Dual) else Dual(_scalar(number))
+
+
+def _scalar(number: Scalar | int) -> Scalar:
+    """A number that divides exactly: Python's integers do not."""
+    return number if isinstance(number, Fraction | Mod) else Fraction(number)
 
 
 def exact_root(square: Fraction) -> Fraction:
@@ -115,13 +139,13 @@ def exact_root(square: Fraction) -> Fraction:
 
 
 def duals(value: Array, slope: Array | int = 0) -> Array:
-    """Join values and slopes (rationals or integers) into an array of dual numbers."""
-    make = np.frompyfunc(lambda a, b: Dual(Fraction(a), Fraction(b)), 2, 1)
+    """Join values and slopes (integers too) into an array of dual numbers."""
+    make = np.frompyfunc(lambda a, b: Dual(_scalar(a), _scalar(b)), 2, 1)
     return np.asarray(make(value, np.broadcast_to(np.asarray(slope, object), value.shape)), object)
 
 
 def values(array: Array) -> Array:
-    """Return the rational part of an array of dual numbers."""
+    """Return the part without ε of an array of dual numbers."""
     return np.asarray(np.frompyfunc(lambda a: _dual(a).value, 1, 1)(array), object)
 
 

@@ -14,6 +14,7 @@ from refimpl.ops.batch_norm import (
     batch_norm_training_backward,
 )
 from refimpl.ops.conv2d import conv2d, conv2d_backward
+from refimpl.ops.cross_entropy import cross_entropy, cross_entropy_backward
 from refimpl.ops.global_attention import global_attention, global_attention_backward
 from refimpl.ops.linear import linear, linear_backward
 from refimpl.ops.local_attention import local_attention, local_attention_backward
@@ -33,6 +34,7 @@ from refimpl.ops.shift_product import (
     shift_product,
     shift_product_backward,
 )
+from refimpl.ops.softmax import softmax, softmax_backward
 from refimpl.ops.xvolution import xvolution, xvolution_backward
 from refimpl.ops.xvolution_fused import xvolution_fused, xvolution_fused_backward
 from refimpl.ops.xvolution_global import xvolution_global, xvolution_global_backward
@@ -52,6 +54,8 @@ __all__ = [
     "batch_norm_training_backward",
     "conv2d",
     "conv2d_backward",
+    "cross_entropy",
+    "cross_entropy_backward",
     "global_attention",
     "global_attention_backward",
     "global_avg_pool",
@@ -72,6 +76,8 @@ __all__ = [
     "shift_backward",
     "shift_product",
     "shift_product_backward",
+    "softmax",
+    "softmax_backward",
     "xvolution",
     "xvolution_backward",
     "xvolution_fused",

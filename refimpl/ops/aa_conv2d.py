@@ -27,11 +27,11 @@ from refimpl.ops.global_attention import (
     attention_scale,
     check_heads,
     gather_tokens,
-    softmax,
     split_heads,
     tokens_of,
 )
 from refimpl.ops.pssa import project, project_backward
+from refimpl.ops.softmax import pull_softmax, softmax
 
 
 class AaConv2dGrads(NamedTuple):
@@ -110,7 +110,7 @@ def aa_conv2d_backward(
     queries, keys, values = tokens
     upstream = split_heads(d_images, heads)
     d_weights = np.matmul(upstream.swapaxes(2, 3), values)
-    d_scores = weights * (d_weights - (weights * d_weights).sum(axis=3)[..., None]) * factor
+    d_scores = pull_softmax(d_weights, weights) * factor
     d_queries = np.matmul(keys, d_scores.swapaxes(2, 3))
     d_rel_h = d_rel_w = None
     if rel_h is not None and rel_w is not None:

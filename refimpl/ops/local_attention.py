@@ -12,6 +12,9 @@ Positions outside the image contribute nothing (under softmax they are masked, n
 is a spatially varying convolution: the kernel at (p, δ) is W_v·a(p,δ). Unnormalised it is of degree
 3 and odd, f(−x) = −f(x): *not* the pixel-shift self-attention, which is of degree 2 and even.
 
+Error. As in ``global_attention``, with sums and the largest score taken over the window: masked
+places have no weight, and with it no error.
+
 Sources: Chen, Wang and Ni, "X-volution", arXiv:2106.02253 (2021), Eq. 8 and 9 as public reports
 have them; Ramachandran et al., "Stand-Alone Self-Attention", arXiv:1906.05909 (2019), Eq. 2, for
 the softmax form.
@@ -26,6 +29,7 @@ from refimpl.arrays import Array, Pair, Shaped, check_upstream, pair, shaped
 from refimpl.ops.conv2d import ConvGeometry, conv_geometry, same_padding
 from refimpl.ops.global_attention import Normalise
 from refimpl.ops.pssa import project, project_backward
+from refimpl.ops.softmax import masked_softmax, pull_softmax
 
 
 class LocalAttentionGrads(NamedTuple):
@@ -61,7 +65,9 @@ def local_attention(
     """
     window = _window(x, w_q, kernel, stride, dilation)
     queries = project(window.centres(x), w_q)
-    weights = _weights(queries, project(x, w_k), window, _scale(scale, w_q, normalise), normalise)
+    weights = _weights(
+        queries, project(x, w_k), window, window_scale(scale, w_q, normalise), normalise
+    )
     values = window.geometry.pad(project(x, w_v))
     y = np.zeros((len(x), len(w_v), *window.geometry.output), np.result_type(x, w_v))
     for tap, seen in window.taps():
@@ -86,7 +92,7 @@ def local_attention_backward(
     """Pull ``dy``, the gradient of the output, back to the image and the projections."""
     window = _window(x, w_q, kernel, stride, dilation)
     check_upstream("local_attention", dy, (len(x), len(w_v), *window.geometry.output))
-    factor, geometry = _scale(scale, w_q, normalise), window.geometry
+    factor, geometry = window_scale(scale, w_q, normalise), window.geometry
     queries, image_k = project(window.centres(x), w_q), project(x, w_k)
     weights = _weights(queries, image_k, window, factor, normalise)
     keys, values = geometry.pad(image_k), geometry.pad(project(x, w_v))
@@ -94,7 +100,7 @@ def local_attention_backward(
     d_weights = np.stack([(dy * values[seen]).sum(axis=1) for _, seen in window.taps()], axis=-1)
     d_scores = np.where(window.inside, d_weights, 0)
     if normalise == "softmax":
-        d_scores = weights * (d_scores - (weights * d_scores).sum(axis=-1)[..., None])
+        d_scores = pull_softmax(d_scores, weights)
     d_scores = d_scores * factor
 
     dq, dk, dv = np.zeros_like(queries), np.zeros_like(keys), np.zeros_like(values)
@@ -156,19 +162,8 @@ def _weights(
     return masked_softmax(scores, window.inside)
 
 
-def masked_softmax(scores: Array, inside: Array) -> Array:
-    """Softmax over the last axis of the entries that are ``inside``; the others get 0.
-
-    The middle entry of a window is always inside; it stands in for the masked ones, so that they
-    cannot be the maximum.
-    """
-    middle = scores.shape[-1] // 2
-    known = np.where(inside, scores, scores[..., middle : middle + 1])
-    raised = np.where(inside, np.exp(known - known.max(axis=-1)[..., None]), 0)
-    return raised / raised.sum(axis=-1)[..., None]
-
-
-def _scale(scale: Any, w_q: Array, normalise: Normalise) -> Any:
+def window_scale(scale: Any, w_q: Array, normalise: Normalise) -> Any:
+    """The scale given, or its default: 1/√d with softmax, 1 without."""
     if scale is not None:
         return scale
     return len(w_q) ** -0.5 if normalise == "softmax" else 1

@@ -70,6 +70,19 @@ def test_exp_is_positive_and_its_own_derivative(a):
     assert raised.slope == raised.value * a.slope
 
 
+@given(a=numbers.filter(lambda dual: dual.value > 0))
+def test_log_has_the_slope_of_the_logarithm_and_undoes_exp(a):
+    assert a.log().slope == a.slope / a.value
+    assert a.log().exp() == a
+    assert a.exp().log() == Dual(a.value, a.slope)
+
+
+@pytest.mark.parametrize("number", [Fraction(0), Fraction(-1, 2)])
+def test_what_is_not_positive_has_no_logarithm(number):
+    with pytest.raises(ValueError, match=f"a logarithm needs a positive number, not {number}"):
+        Dual(number).log()
+
+
 @given(a=numbers, b=numbers)
 def test_order_is_that_of_the_values(a, b):
     assert (a < b, a <= b, a > b, a >= b) == (
@@ -108,7 +121,7 @@ def test_arrays_split_into_values_and_slopes():
     assert same(slopes(duals(value)), value * 0)
 
 
-def test_numpy_takes_roots_and_exponentials_of_dual_numbers():
+def test_numpy_takes_roots_exponentials_and_logarithms_of_dual_numbers():
     array = duals(np.array([Fraction(4), Fraction(9)], object), 1)
     assert list(np.sqrt(array)) == [
         Dual(Fraction(2), Fraction(1, 4)),
@@ -117,6 +130,10 @@ def test_numpy_takes_roots_and_exponentials_of_dual_numbers():
     assert list(np.exp(array)) == [
         Dual(Fraction(5), Fraction(5)),
         Dual(Fraction(10), Fraction(10)),
+    ]
+    assert list(np.log(array)) == [
+        Dual(Fraction(3), Fraction(1, 4)),
+        Dual(Fraction(8), Fraction(1, 9)),
     ]
 
 

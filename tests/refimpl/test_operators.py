@@ -1,11 +1,16 @@
 """Checks that every operator must pass, whatever it computes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import refimpl
 from proofs.cases import CASES, OperatorCase, cast, leaves, operators, with_leaf
-from proofs.rings import duals, rationals, slopes, values
+from proofs.rings import duals, rationals, same, slopes, values
+from tests.random_cases.layouts import LAYOUTS
+
+BATCHED = {"x", "q", "k", "logits", "labels"}
 
 every_operator = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 polynomial = pytest.mark.parametrize(
@@ -22,13 +27,14 @@ def float_case(case: OperatorCase) -> OperatorCase:
         key: float(value) if key in {"eps", "scale"} else value
         for key, value in case.options.items()
     }
-    return OperatorCase(
-        name=case.name,
-        inputs=floats(case),
-        backward_needs=case.backward_needs,
-        options=options,
-        inexact=case.inexact,
-    )
+    return replace(case, inputs=floats(case), options=options)
+
+
+def of_a_batch(case: OperatorCase, change):
+    """The case with its images (rows, for layers that have none) changed, labels likewise."""
+    inputs = {key: change(value) if key in BATCHED else value for key, value in case.inputs.items()}
+    constants = {key: change(value) for key, value in case.constants.items()}
+    return replace(case, inputs=inputs, constants=constants)
 
 
 def test_every_public_operator_has_a_case_and_every_function_a_backward():
@@ -46,7 +52,7 @@ def test_the_backward_is_the_exact_adjoint_of_the_derivative(case: OperatorCase)
         v = rationals(*array.shape, seed=5)
         along = slopes(case.forward(with_leaf(lifted, path, duals(array, v))))
         pulled = dict(leaves(grads))[path]
-        assert (dy * along).sum() == (values(pulled) * v).sum(), path
+        assert np.sum(dy * along) == np.sum(values(pulled) * v), path
 
 
 @polynomial
@@ -68,23 +74,37 @@ def test_the_gradient_matches_central_differences(case: OperatorCase):
         up, down = (
             case.forward(with_leaf(case.inputs, path, array + sign * step * v)) for sign in (+1, -1)
         )
-        numeric = (dy * (up - down)).sum() / (2 * step)
+        numeric = np.sum(dy * (up - down)) / (2 * step)
         scale = np.abs(dy).sum() * max(1.0, np.abs(up).max())
         assert abs(numeric - (grads[path] * v).sum()) < 1e-7 * scale, path
 
 
 @every_operator
-def test_inputs_are_left_untouched_even_when_read_only_and_not_contiguous(case: OperatorCase):
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_read_only_views_of_any_strides_give_what_contiguous_copies_give(
+    case: OperatorCase, layout
+):
+    """With ==, over exact numbers: forward and backward see values, never the layout of memory."""
+    view, lifted = LAYOUTS[layout], cast(case.inputs, duals)
+    y = case.forward(lifted)
+    awkward = replace(case, constants={key: view(value) for key, value in case.constants.items()})
+    viewed = cast(lifted, view)
+    assert same(awkward.forward(viewed), y)
+    plain, strided = case.backward(y, lifted), awkward.backward(view(y), viewed)
+    for path, grad in leaves(strided):
+        assert same(grad, dict(leaves(plain))[path]), path
+
+
+@every_operator
+def test_inputs_are_never_changed(case: OperatorCase):
     case = float_case(case)
-
-    def awkward(array):
-        wide = np.repeat(array, 2, axis=-1)[..., ::2]
-        wide.flags.writeable = False
-        return wide
-
-    plain = case.forward(case.inputs)
-    np.testing.assert_array_equal(case.forward(cast(case.inputs, awkward)), plain)
-    case.backward(plain, cast(case.inputs, awkward))
+    before = cast(case.inputs, np.copy)
+    y = case.forward(case.inputs)
+    dy = np.copy(y)
+    case.backward(dy, case.inputs)
+    np.testing.assert_array_equal(dy, y)
+    for path, array in leaves(case.inputs):
+        np.testing.assert_array_equal(array, dict(leaves(before))[path])
 
 
 @every_operator
@@ -99,32 +119,27 @@ def test_the_number_type_is_the_callers(case: OperatorCase, dtype):
 
 
 @every_operator
-def test_a_batch_of_no_images_gives_an_empty_result(case: OperatorCase):
+def test_a_batch_of_no_images_gives_an_empty_result_and_no_gradient_of_weights(case: OperatorCase):
     case = float_case(case)
-    name = "q" if "q" in case.inputs else "x"
-    empty = {key: value[:0] if key in {name, "k"} else value for key, value in case.inputs.items()}
-    if "training" in case.name:
-        with pytest.raises(ValueError, match="N·H·W ≥ 2"):
-            case.forward(empty)
+    empty = of_a_batch(case, lambda array: array[:0])
+    if case.mixes_images:
+        with pytest.raises(ValueError, match=r"N·H·W ≥ 2|at least one row"):
+            empty.forward(empty.inputs)
         return
-    y = case.forward(empty)
+    y = empty.forward(empty.inputs)
     assert y.shape == (0, *case.forward(case.inputs).shape[1:])
-    for path, grad in leaves(case.backward(y, empty)):
-        assert grad.shape == dict(leaves(empty))[path].shape
+    for path, grad in leaves(empty.backward(y, empty.inputs)):
+        assert grad.shape == dict(leaves(empty.inputs))[path].shape
+        assert not grad.any()
 
 
 @pytest.mark.parametrize(
-    "case",
-    [case for case in CASES if "training" not in case.name],  # batch statistics mix, by definition
-    ids=lambda case: case.label,
+    "case", [case for case in CASES if not case.mixes_images], ids=lambda case: case.label
 )
 def test_images_of_a_batch_do_not_mix(case: OperatorCase):
     case = float_case(case)
-    twice = {
-        key: np.concatenate([value, 2 * value]) if key in {"x", "q", "k"} else value
-        for key, value in case.inputs.items()
-    }
-    together, alone = case.forward(twice), case.forward(case.inputs)
+    twice = of_a_batch(case, lambda array: np.concatenate([array, 2 * array]))
+    together, alone = twice.forward(twice.inputs), case.forward(case.inputs)
     np.testing.assert_allclose(together[: len(alone)], alone, rtol=1e-12, atol=1e-12)
 
 
@@ -137,9 +152,10 @@ def test_an_upstream_gradient_of_another_shape_is_refused(case: OperatorCase):
     """Transposed, longer or too short: never reshaped or broadcast in silence."""
     case = float_case(case)
     y = case.forward(case.inputs)
-    shapes = {y.shape[::-1], (*y.shape[:-1], y.shape[-1] + 1), (*y.shape[:-1], 2 * y.shape[-1])}
+    *most, last = y.shape or (1,)
+    shapes = {y.shape[::-1], (*most, last + 1), (*most, 2 * last), (1, *y.shape)}
     for shape in shapes - {y.shape}:
-        with pytest.raises(ValueError, match="must be given dy") as refusal:
+        with pytest.raises(ValueError, match="_backward must be given dy") as refusal:
             case.backward(np.ones(shape), case.inputs)
         assert "\n" not in str(refusal.value)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from proofs.rings import duals, rationals, same, values
 from refimpl import conv2d, global_attention
 from refimpl.arrays import ShapeError
-from refimpl.ops.global_attention import softmax
+from refimpl.ops.softmax import softmax
 
 exactly = settings(deadline=None, derandomize=True, max_examples=50)
 seeds = st.integers(0, 99)

@@ -1,0 +1,143 @@
+"""Gradient of the kernels of a dense operator: what each window showed, times what came back.
+
+    ∂w[o, (s, c, t)] = Σ_{n,p} ∂y[n, o, p] · z_s[n, c, p·step + tap_t]
+
+with the sources z_s of ``product``. The sum runs over pixels, so a few hundred of them are packed
+at a time: the windows as rows, as they lie in memory, and ∂y turned about, channels side by side.
+The threads share the turned ∂y and take their own channels of x; nothing is summed across threads,
+so the result does not depend on their number.
+
+Memory: at most 2 MB of ∂y, 300 KB a thread of windows, and the gradient once more, turned.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import get_num_threads, njit, prange
+
+from refimpl.arrays import Array
+from refimpl.fast.product import LINE, RUN, Buffers, Grid, Image, Sources, find_runs, pack
+from refimpl.fast.tile import add_product, prefetch, read, tile_width, write
+
+PANELS = 8  # ours: panels of pixels multiplied at a time, 256 binary32 pixels with AVX-512
+ROWS = 256  # ours: windows packed at a time, so that they stay in a second-level cache
+TURNED_BYTES = 2**21  # ours: of ∂y turned about at a time
+
+
+def multiply_gradients(
+    dy: Array, q: Array, k: Array, dw: Array,
+    *, image: Image, grid: Grid, taps: Array, offsets: Array, circular: bool = False,
+) -> None:  # fmt: skip
+    """Write the gradient of the ``grid.used`` kernels of a group into ``dw`` (used, s·c·t)."""
+    width = tile_width(q.dtype)
+    panels = -(-image.n * grid.rows * grid.cols // width)
+    terms = dw.size // max(1, len(dw))
+    if not panels or not dw.size:
+        dw[...] = 0
+        return
+    across = -(-grid.used // width)
+    step = width * PANELS
+    held = max(1, TURNED_BYTES // (across * width * q.itemsize * step)) * PANELS
+    held = min(held, -(-panels // PANELS) * PANELS)
+    turned = np.zeros((across, held * width, width), q.dtype)
+    result = np.zeros((terms, across * width), q.dtype)
+    per_chunk = max(1, ROWS // len(taps))
+    chunks = -(-image.used // per_chunk)
+    workers = min(get_num_threads(), chunks * len(offsets))
+    parts = len(taps) * len(offsets)
+    sizes = (
+        per_chunk * len(taps) * step, PANELS * RUN * 2 * parts * width, PANELS * (parts + 1),
+    )  # fmt: skip
+    packed = np.empty((workers, sizes[0]), q.dtype)
+    integers = np.empty((workers, sizes[1] + sizes[2]), np.int64)
+    own = Buffers(
+        packed.ctypes.data, 0, integers.ctypes.data, integers.ctypes.data + 8 * sizes[1],
+        sizes[0], 0, RUN * 2 * parts * width, parts + 1,
+    )  # fmt: skip
+    sources = Sources(len(taps), len(offsets), taps.ctypes.data, offsets.ctypes.data, circular)
+    like = q.dtype.type(0)
+    for first in range(0, panels, held):
+        count = min(held, panels - first)
+        _turn(dy.ctypes.data, turned.ctypes.data, like, image.n, grid, width, first, count, held)
+        _multiply(
+            turned.ctypes.data, q.ctypes.data, k.ctypes.data, result.ctypes.data, like, q.itemsize,
+            image, grid, sources, own, sizes, width, first, count, held, per_chunk, workers,
+        )  # fmt: skip
+    _turn_back(result, dw)
+
+
+@njit(parallel=True, cache=True, nogil=True)
+def _turn(
+    dy: int, turned: int, like: Any, n: int, grid: Grid, width: int, first: int, count: int,
+    held: int,
+) -> None:  # fmt: skip
+    """turned[o // width, p, o % width] = dy[o, p] for the pixels of ``count`` panels."""
+    pixels = grid.rows * grid.cols
+    across = -(-grid.used // width)
+    for task in prange(count * across):
+        panel, o = task // across, task % across * width
+        start = (first + panel) * width
+        lanes = min(width, n * pixels - start)
+        to = (o // width * held + panel) * width * width
+        for row in range(min(width, grid.used - o)):
+            image, p = start // pixels, start % pixels
+            at = (image * grid.channels + grid.at + o + row) * pixels
+            for line in range(0, width, LINE):  # what the next panel is made of
+                prefetch(dy, at + p + width + line, like)
+            for t in range(lanes):
+                write(turned, to + t * width + row, read(dy, at + p, like))
+                p += 1
+                if p == pixels:
+                    p = 0
+                    at += grid.channels * pixels
+
+
+@njit(parallel=True, cache=True, nogil=True)
+def _multiply(
+    turned: int, q: int, k: int, result: int, like: Any, itemsize: int,
+    image: Image, grid: Grid, sources: Sources, buffers: Buffers, sizes: Any,
+    width: int, first: int, count: int, held: int, per_chunk: int, workers: int,
+) -> None:  # fmt: skip
+    taps, total = sources.taps_number, image.n * grid.rows * grid.cols
+    chunks = -(-image.used // per_chunk)
+    across = -(-grid.used // width)
+    tasks = chunks * sources.number
+    for worker in prange(workers):
+        own = Buffers(
+            buffers.packed + worker * sizes[0] * itemsize, 0,
+            buffers.runs + worker * (sizes[1] + sizes[2]) * 8,
+            buffers.ends + worker * (sizes[1] + sizes[2]) * 8,
+            buffers.packed_size, 0, buffers.runs_size, buffers.ends_size,
+        )  # fmt: skip
+        for panel in range(0, count, PANELS):
+            many = min(PANELS, count - panel)
+            at = (first + panel) * width
+            for g in range(many):
+                find_runs(at + g * width, width, image, grid, sources, own, g)
+            depth = min(many * width, total - at)
+            for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
+                s, c = task // chunks, task % chunks * per_chunk
+                channels = min(per_chunk, image.used - c)
+                pack(
+                    q, k, like, image, grid, sources, own, s, c, channels,
+                    width, many, many * width, width,
+                )  # fmt: skip
+                row = (s * image.used + c) * taps
+                for o in range(across):
+                    add_product(
+                        own.packed, 0, many * width, channels * taps,
+                        turned, (o * held + panel) * width * width, depth,
+                        result, row * across * width + o * width, across * width, like,
+                    )  # fmt: skip
+
+
+@njit(parallel=True, cache=True, nogil=True)
+def _turn_back(result: Any, dw: Any) -> None:
+    """dw[o, r] = result[r, o], a few rows at a time: theirs may all lie in one cache set."""
+    outputs, rows = dw.shape
+    for block in prange(-(-rows // 8)):
+        first, last = block * 8, min(rows, block * 8 + 8)
+        for start in range(0, outputs, 16):
+            for o in range(start, min(outputs, start + 16)):
+                for r in range(first, last):
+                    dw[o, r] = result[r, o]
