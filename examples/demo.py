@@ -30,9 +30,10 @@ import hwsim
 import proofs
 from refimpl import io
 from refimpl.bitexact.operators import PIPELINES
+from refimpl.nets import shapes
 from refimpl.nets.graph import parameter_count
 from refimpl.nets.photograph import square
-from refimpl.nets.resnet import convolution_macs, resnet
+from refimpl.nets.resnet import resnet
 from refimpl.nets.run import DEFINITIONS, fuse_network, run, xvolution_tensors
 from refimpl.vectors.manifest import Manifest
 from refimpl.vectors.network import Prepared, inputs_of, prepare
@@ -176,7 +177,8 @@ def _float64(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str,
 def _facts(prepared: Prepared, side: int) -> dict[str, Any]:
     plain = resnet(50, stage=None)
     macs, plain_macs = (
-        sum(convolution_macs(each, side).values()) for each in (prepared.network, plain)
+        shapes.total(shapes.node_shapes(each, side, side)).macs
+        for each in (prepared.network, plain)
     )
     return {
         "name": prepared.network.name,

@@ -12,7 +12,7 @@ from hwsim.evaluate import Estimate, compare_forms, estimate
 from hwsim.io import find_machine, preset, preset_names, write_text
 from hwsim.lowering import FORMS
 from hwsim.machine import Machine, with_vector_unit
-from hwsim.networks import NETWORKS, STAGES, network
+from hwsim.networks import NETWORKS, STAGES, VERSIONS, network
 from hwsim.report.export import to_csv, to_json
 from hwsim.report.table import forms_table, layer_table, machine_table
 
@@ -31,7 +31,13 @@ MachineName = Annotated[
     typer.Option("--machine", "-m", help="A preset (see: hwsim machines) or a file in .toml."),
 ]
 Batch = Annotated[int, typer.Option(help="Images at a time.")]
-Image = Annotated[str, typer.Option("--input", help="Height x width of the images, in pixels.")]
+Image = Annotated[
+    str | None,
+    typer.Option("--input", help="Height x width, in pixels; the published size if left out."),
+]
+Version = Annotated[
+    str, typer.Option(help=f"ResNet: {', '.join(VERSIONS)} (stride on the 3x3, the first 1x1).")
+]
 VectorLanes = Annotated[
     int | None,
     typer.Option(help="Replace its vector unit by a hypothetical one of so many lanes."),
@@ -59,8 +65,9 @@ def estimate_command(
     form: Annotated[
         str, typer.Option(help=f"What its 3x3 convolutions become: {', '.join(FORMS)}.")
     ] = "convolution",
+    version: Version = "1.5",
     batch: Batch = 1,
-    image: Image = "224x224",
+    image: Image = None,
     layer: Annotated[str | None, typer.Option(help="Only this layer.")] = None,
     vector_lanes: VectorLanes = None,
     csv: Annotated[Path | None, typer.Option(help="Write the layers to this file.")] = None,
@@ -71,7 +78,9 @@ def estimate_command(
 ) -> None:
     """Print cycles, where they go, and DRAM traffic, per layer of a network on a machine."""
     height, width = _image(image)
-    asked = network(name, stage=stage, form=form, batch=batch, height=height, width=width)
+    asked = network(
+        name, stage=stage, form=form, version=version, batch=batch, height=height, width=width
+    )
     if layer is not None:
         asked = asked.only(layer)
     result = estimate(asked, _machine(machine, vector_lanes))
@@ -88,7 +97,7 @@ def forms_command(
     stage: Annotated[str, typer.Argument(help=f"One of {', '.join(STAGES)}.")],
     machine: MachineName,
     batch: Batch = 1,
-    image: Image = "224x224",
+    image: Image = None,
     vector_lanes: VectorLanes = None,
 ) -> None:
     """Compare every form of the 3x3 layers of one stage, plain convolution first."""
@@ -126,7 +135,9 @@ def _machine(name: str, vector_lanes: int | None) -> Machine:
     return found if vector_lanes is None else with_vector_unit(found, vector_lanes)
 
 
-def _image(text: str) -> tuple[int, int]:
+def _image(text: str | None) -> tuple[int, int] | tuple[None, None]:
+    if text is None:
+        return None, None
     match = re.fullmatch(r"(\d+)x(\d+)", text)
     if match is None:
         raise ValueError(f"input must be height x width as in 224x224, not {text!r}")

@@ -150,8 +150,8 @@ def compare_forms(
     machine: Machine,
     *,
     batch: int = 1,
-    height: int = 224,
-    width: int = 224,
+    height: int | None = None,
+    width: int | None = None,
 ) -> dict[str, Estimate]:
     """The 3 × 3 layers of one stage of a network, and only they, in every form."""
     asked = {

@@ -21,13 +21,15 @@ HYPOTHETICAL_CYCLES: Mapping[str, int] = MappingProxyType(
         "add": 1,
         "multiply": 1,
         "affine": 2,
+        "response_norm": 5,
         "maximum": 1,
         "mean": 1,
         "softmax": 4,
     }
 )
 """Cycles per element of ``with_vector_unit``. Ours: one per pass over the data; affine is a
-multiplication and an addition, softmax a maximum, an exponential, a sum and a division."""
+multiplication and an addition, softmax a maximum, an exponential, a sum and a division,
+response_norm a square, a sum over channels, a logarithm, an exponential and a product."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

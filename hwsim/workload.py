@@ -17,7 +17,7 @@ from hwsim.checks import at_least, one_of
 
 Dim: TypeAlias = Literal["m", "n", "k"]
 
-ELEMENTWISE_KINDS = ("relu", "add", "multiply", "affine")
+ELEMENTWISE_KINDS = ("relu", "add", "multiply", "affine", "response_norm")
 POOLING_KINDS = ("maximum", "mean")
 VECTOR_KINDS = (*ELEMENTWISE_KINDS, *POOLING_KINDS, "softmax")
 
@@ -122,8 +122,9 @@ class Elementwise:
     """One result per element, from ``inputs`` tensors of the same size.
 
     ``relu`` max(x, 0); ``add`` x + y; ``multiply`` x·y; ``affine`` a_c·x + b_c with constants per
-    channel. A ``fused`` one is applied while the primitive before it writes its results: it moves
-    nothing through DRAM, but occupies the vector unit all the same.
+    channel; ``response_norm`` x over a power of the squares in the channels around it. A ``fused``
+    one is applied while the primitive before it writes its results: it moves nothing through DRAM,
+    but occupies the vector unit all the same.
     """
 
     kind: str

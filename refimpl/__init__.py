@@ -18,6 +18,7 @@ from refimpl.ops.cross_entropy import cross_entropy, cross_entropy_backward
 from refimpl.ops.global_attention import global_attention, global_attention_backward
 from refimpl.ops.linear import linear, linear_backward
 from refimpl.ops.local_attention import local_attention, local_attention_backward
+from refimpl.ops.local_response_norm import local_response_norm, local_response_norm_backward
 from refimpl.ops.pool import (
     global_avg_pool,
     global_avg_pool_backward,
@@ -35,6 +36,7 @@ from refimpl.ops.shift_product import (
     shift_product_backward,
 )
 from refimpl.ops.softmax import softmax, softmax_backward
+from refimpl.ops.upsample_nearest import upsample_nearest, upsample_nearest_backward
 from refimpl.ops.xvolution import xvolution, xvolution_backward
 from refimpl.ops.xvolution_fused import xvolution_fused, xvolution_fused_backward
 from refimpl.ops.xvolution_global import xvolution_global, xvolution_global_backward
@@ -64,6 +66,8 @@ __all__ = [
     "linear_backward",
     "local_attention",
     "local_attention_backward",
+    "local_response_norm",
+    "local_response_norm_backward",
     "max_pool2d",
     "max_pool2d_backward",
     "pssa",
@@ -78,6 +82,8 @@ __all__ = [
     "shift_product_backward",
     "softmax",
     "softmax_backward",
+    "upsample_nearest",
+    "upsample_nearest_backward",
     "xvolution",
     "xvolution_backward",
     "xvolution_fused",

@@ -4,64 +4,157 @@ import numpy as np
 import pytest
 
 import hwsim
-from refimpl import BatchNorm
-from refimpl.nets.resnet import STAGES, resnet
+from hwsim.lowering import lower
+from hwsim.networks import STAGES, VERSIONS
+from refimpl.nets.catalogue import NETWORKS, build
 from refimpl.nets.run import DEFINITIONS, fuse_network, run
+from refimpl.nets.shapes import node_shapes
+from refimpl.nets.sites import OPERATORS
+from tests.refimpl.nets.blank import blank_parameters
 
-SIDE = 64
+SMALL = {
+    "resnet34": (64, 64),
+    "resnet50": (64, 49),
+    "resnet50-fpn": (96, 130),
+    "alexnet": (67, 99),
+    "vgg16": (32, 65),
+}
+RESIDUAL = ("resnet34", "resnet50", "resnet50-fpn")
+FORMS = {
+    "conv2d": "convolution",
+    "global_attention": "attention",
+    "xvolution": "xvolution-training",
+}
+"""Operators of `refimpl` that `hwsim` has a form of, trained and not merged."""
 
 
-def blank(name, shape):
-    """Weights of no value: only their shapes matter here."""
-    zeros, ones = np.zeros(shape, np.float32), np.ones(shape, np.float32)
-    return BatchNorm(ones, zeros, zeros, ones) if name.startswith("bn") else zeros
+def small(name, **options):
+    height, width = SMALL[name]
+    return build(name, height=height, width=width, **options)
 
 
-def executed(depth, stage):
-    """(in channels, side, out channels, kernel, stride) of every product that a run computes."""
+def executed(name, stage, version):
+    """(in channels, height, width, out channels, kernel, stride) of every product that runs."""
     seen = []
 
     def recording(kind):
         def evaluate(weights, attributes, x, *rest):
             if "w" in weights:
                 taps = weights["w"].shape[2:] or (1, 1)
-                side = x.shape[2] if x.ndim == 4 else 1
+                sides = x.shape[2:] if x.ndim == 4 else (1, 1)
                 stride = attributes.get("stride", (1, 1))
-                seen.append((weights["w"].shape[1], side, weights["w"].shape[0], taps, stride))
+                channels = weights["w"].shape[1] * attributes.get("groups", 1)
+                seen.append((channels, *sides, weights["w"].shape[0], *taps, *stride))
             return DEFINITIONS[kind](weights, attributes, x, *rest)
 
         return evaluate
 
-    network = resnet(depth, stage=stage)
-    weights = {
-        node.name: {name: blank(name, shape) for name, shape in node.shapes.items()}
-        for node in network.nodes
-        if node.shapes
-    }
-    fused, parameters = fuse_network(network, weights)
-    image = np.zeros((1, 3, SIDE, SIDE), np.float32)
+    network = small(name, stage=stage, version=version)
+    fused, parameters = network, blank_parameters(network)
+    if stage is not None:
+        fused, parameters = fuse_network(network, parameters)
+    image = np.zeros((1, 3, *SMALL[name]), np.float32)
     run(fused, parameters, image, arithmetic={kind: recording(kind) for kind in DEFINITIONS})
     return seen
 
 
-def costed(depth, stage):
+def costed(name, stage, version):
     form = {} if stage is None else {"stage": stage, "form": "xvolution-fused"}
-    layers = hwsim.network(f"resnet{depth}", height=SIDE, width=SIDE, **form).layers
+    height, width = SMALL[name]
+    network = hwsim.network(name, height=height, width=width, version=version, **form)
     return [
         (
             each.in_channels,
             each.height,
+            each.width,
             each.out_channels,
-            (each.kernel_h, each.kernel_w),
-            (each.stride, each.stride),
+            each.kernel_h,
+            each.kernel_w,
+            each.stride,
+            each.stride,
         )
-        for layer in layers
+        for layer in network.layers
         for each in layer.primitives
         if isinstance(each, hwsim.Convolution)
     ]
 
 
-@pytest.mark.parametrize("depth", [34, 50])
-@pytest.mark.parametrize("stage", [None, *STAGES])
-def test_every_convolution_that_runs_is_costed_with_its_shape(depth, stage):
-    assert sorted(executed(depth, stage)) == sorted(costed(depth, stage))
+@pytest.mark.parametrize(
+    ("name", "stage", "version"),
+    [
+        *((name, None, "1.5") for name in NETWORKS),
+        ("resnet34", "conv2_x", "1.5"),
+        ("resnet34", "conv4_x", "1.5"),
+        ("resnet50", "conv3_x", "1.5"),
+        ("resnet50-fpn", "conv5_x", "1"),
+    ],
+)
+def test_every_convolution_that_runs_is_costed_with_its_shape(name, stage, version):
+    assert sorted(executed(name, stage, version)) == sorted(costed(name, stage, version))
+
+
+def test_both_models_know_the_same_networks_at_the_same_sizes():
+    assert {name: (each.height, each.width) for name, each in NETWORKS.items()} == {
+        name: (each.height, each.width) for name, each in hwsim.NETWORKS.items()
+    }
+
+
+def inferred(name, **options):
+    """MACs by node, of every node that has any, at the published size."""
+    entry = NETWORKS[name]
+    rows = node_shapes(build(name, **options), entry.height, entry.width)
+    return {row.name: row.macs for row in rows if row.macs}
+
+
+def lowered(name, **options):
+    layers = hwsim.network(name, **options).layers
+    return {layer.name: layer.macs for layer in layers if layer.macs}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_layer_of_a_plain_network_takes_the_same_macs_in_both(name, version):
+    if name in RESIDUAL or version == "1.5":
+        assert inferred(name, version=version) == lowered(name, version=version)
+
+
+@pytest.mark.parametrize("name", RESIDUAL)
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("operator", FORMS)
+def test_every_layer_of_a_network_with_an_operator_takes_the_same_macs_in_both(
+    name, stage, operator
+):
+    costs = lowered(name, stage=stage, form=FORMS[operator])
+    assert inferred(name, stage=stage, operator=operator) == costs
+
+
+def taken(forms, site):
+    """MACs of a site by the forms it is a sum (+) or difference (−) of."""
+    return sum(
+        sign * each.macs
+        for sign, form in forms
+        for each in lower(form, site, relu=False)
+        if isinstance(each, hwsim.Convolution)
+    )
+
+
+COMPOSED = {
+    "pssa": [(+1, "xvolution-training"), (-1, "convolution")],
+    "xvolution_global": [(+1, "convolution"), (+1, "attention")],
+}
+"""Operators that `hwsim` has no form of, but that are made of those it has."""
+
+
+@pytest.mark.parametrize("name", RESIDUAL)
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("operator", [name for name in OPERATORS if name not in FORMS])
+def test_where_there_is_no_form_the_parts_and_all_other_layers_agree(name, stage, operator):
+    network = hwsim.network(name, stage=stage)
+    macs = inferred(name, stage=stage, operator=operator)
+    assert set(macs) == {layer.name for layer in network.layers if layer.macs}
+    for layer in network.layers:
+        if layer.name not in network.sites:
+            assert layer.macs == macs.get(layer.name, 0)
+        elif operator in COMPOSED:
+            site = layer.primitives[0]
+            assert macs[layer.name] == taken(COMPOSED[operator], site)

@@ -53,6 +53,19 @@ LAYERS: tuple[OperatorCase, ...] = (
         backward_needs=("x", "w"),
     ),
     OperatorCase(
+        name="local_response_norm",
+        inputs={"x": drawn(2, 5, 2, 3)},
+        backward_needs=("x",),
+        options={"size": 3, "alpha": 0.5, "beta": 0.75, "k": 2},  # binary fractions: exact
+        inexact=("exp", "log"),
+    ),
+    OperatorCase(
+        name="upsample_nearest",
+        inputs={"x": drawn(2, 2, 3, 2)},
+        backward_needs=("x",),
+        options={"size": (5, 4)},
+    ),
+    OperatorCase(
         name="softmax", inputs={"x": drawn(3, 4)}, backward_needs=("x",), inexact=("exp",)
     ),
     OperatorCase(

@@ -1,5 +1,6 @@
 """What every command shares: errors as one sentence, a bar where a person watches, exit codes."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,3 +31,17 @@ def sentences() -> Iterator[None]:
     except ValueError as error:
         err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         raise typer.Exit(UNUSABLE) from error
+
+
+def size(text: str) -> tuple[int, int]:
+    """Height and width of an image, as in 224x224.
+
+    Raises
+    ------
+    ValueError
+        If it is not two whole numbers.
+    """
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if match is None:
+        raise ValueError(f"input must be height x width as in 224x224, not {text!r}")
+    return int(match[1]), int(match[2])

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from refimpl import io
 from refimpl.bitexact.bounds import Bound
@@ -170,22 +168,6 @@ def verify(golden: Annotated[Path, typer.Argument(help="A set.")]) -> None:
     with sentences():
         count = io.verify_files(golden, io.read_manifest(golden))
     typer.echo(f"{golden}: {count} files, all as the manifest says")
-
-
-def layers(network: NetworkName = "resnet50", stage: Stage = "conv3_x") -> None:
-    """List the layers of a network that vectors can be written for."""
-    with sentences():
-        chosen = _network(network, stage)
-    table = Table("layer", "kind", "kernels", title=chosen.name)
-    for node in chosen.nodes:
-        if node.kind in {"conv2d", "xvolution"}:
-            shapes = ", ".join(
-                f"{name} {'×'.join(map(str, shape))}"
-                for name, shape in node.shapes.items()
-                if name.startswith("w")
-            )
-            table.add_row(node.name, node.kind, shapes)
-    Console().print(table)
 
 
 def _layer_cases(

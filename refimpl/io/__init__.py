@@ -1,14 +1,24 @@
 """The only place where ``refimpl`` opens files.
 
-``files`` writes and reads, ``sets`` knows golden vectors, ``photographs`` pictures. Whatever is
-wrong with a file becomes one sentence (``UnusableError``); what is being written is complete or
-absent, never half.
+``files`` writes and reads, ``sets`` knows golden vectors, ``photographs`` pictures, ``textures``
+and ``weights`` what networks are trained on and what they learned, ``checkpoints`` anybody's
+weights and ONNX graphs, ``figures`` draws. Whatever is wrong with a file becomes one sentence
+(``UnusableError``); what is being written is complete or absent, never half.
 """
 
+from refimpl.io.checkpoints import (
+    must_take_checkpoint,
+    read_checkpoint,
+    read_mapping,
+    write_checkpoint,
+    write_model,
+)
+from refimpl.io.figures import require_plots, study_figure
 from refimpl.io.files import (
     UnusableError,
     must_be_new,
     tool_version,
+    write_bytes,
     write_directory,
     write_text,
 )
@@ -21,19 +31,42 @@ from refimpl.io.sets import (
     read_tensor,
     verify_files,
 )
+from refimpl.io.textures import PICTURES, read_textures
+from refimpl.io.weights import (
+    Trained,
+    must_take_weights,
+    read_weights,
+    trained_small,
+    write_weights,
+)
 
 __all__ = [
     "PHOTOGRAPHS",
+    "PICTURES",
+    "Trained",
     "UnusableError",
     "decode",
     "device_files",
     "must_be_new",
+    "must_take_checkpoint",
+    "must_take_weights",
+    "read_checkpoint",
     "read_device",
     "read_manifest",
+    "read_mapping",
     "read_photograph",
     "read_tensor",
+    "read_textures",
+    "read_weights",
+    "require_plots",
+    "study_figure",
     "tool_version",
+    "trained_small",
     "verify_files",
+    "write_bytes",
+    "write_checkpoint",
     "write_directory",
+    "write_model",
     "write_text",
+    "write_weights",
 ]

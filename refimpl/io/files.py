@@ -78,9 +78,20 @@ def write_text(path: Path, text: str) -> None:
     UnusableError
         If its directory does not exist or cannot be written to.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, complete or not at all.
+
+    Raises
+    ------
+    UnusableError
+        If its directory does not exist or cannot be written to.
+    """
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
         raise UnusableError(f"{path} could not be written: {error.strerror}") from error

@@ -37,10 +37,19 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """Nodes in the order of computation; the first reads "image", the last is the answer."""
+    """Nodes in the order of computation; the first reads "image", the last is the answer.
+
+    ``outputs`` names the answers where there are several, as of a pyramid of feature maps.
+    """
 
     name: str
     nodes: tuple[Node, ...]
+    outputs: tuple[str, ...] = ()
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Names of the nodes that the network is run for."""
+        return self.outputs or (self.nodes[-1].name,)
 
     def node(self, name: str) -> Node:
         """Look a node up.

@@ -77,6 +77,36 @@ def relu(name: str, source: str | None = None) -> Node:
     return _node("relu", f"{name}.relu", source or f"{name}.bn", {}, {})
 
 
+def max_pool(name: str, source: str, *, kernel: int, stride: int, padding: int = 0) -> Node:
+    """A maximum over windows."""
+    attributes = {"kernel": kernel, "stride": stride, "padding": padding}
+    return _node("max_pool2d", name, source, attributes, {})
+
+
+def biased_convolution(
+    name: str,
+    source: str,
+    inputs: int,
+    outputs: int,
+    *,
+    side: int,
+    stride: int = 1,
+    padding: int = 0,
+    groups: int = 1,
+) -> Node:
+    """A convolution with a bias and no normalisation, as networks before 2015 have it."""
+    attributes = {"stride": (stride, stride), "padding": (padding, padding)}
+    shapes = {"w": (outputs, inputs // groups, side, side), "b": (outputs,)}
+    return _node(
+        "conv2d", name, source, attributes | ({"groups": groups} if groups > 1 else {}), shapes
+    )
+
+
+def fully_connected(name: str, source: str, inputs: int, outputs: int) -> Node:
+    """A linear layer with a bias."""
+    return _node("linear", name, source, {}, {"w": (outputs, inputs), "b": (outputs,)})
+
+
 def _attention_shapes(inputs: int, outputs: int) -> Shapes:
     return dict.fromkeys(("w_q", "w_k", "w_v"), (outputs, inputs))
 

@@ -81,7 +81,10 @@ def test_help_is_help(hwsim, line):
     ("line", "sentence"),
     [
         ("estimate resnet50 -m tpu-v9", "machine must be one of "),
-        ("estimate resnet51 -m tpu-v1", "network must be one of resnet34, resnet50, not"),
+        (
+            "estimate resnet51 -m tpu-v1",
+            "network must be one of resnet34, resnet50, resnet50-fpn, alexnet, vgg16, not",
+        ),
         ("estimate resnet50 -m tpu-v1 --layer conv9", "layer of resnet50 must be one of conv1,"),
         ("estimate resnet50 -m tpu-v1 --stage conv1", "stage must be one of conv2_x, "),
         ("estimate resnet50 -m tpu-v1 --form pssa", "form must be one of convolution, "),
@@ -145,3 +148,20 @@ def test_two_runs_print_the_same_bytes():
     ]
     assert printed[0] == printed[1]
     assert len(printed[0]) > 10_000
+
+
+@pytest.mark.parametrize(
+    ("line", "heading"),
+    [
+        ("estimate alexnet -m tpu-v1 --layer conv1", "alexnet (1 x 227x227) on tpu-v1"),
+        ("estimate resnet50-fpn -m tpu-v1 --layer p6", "resnet50-fpn (1 x 800x1333) on tpu-v1"),
+        (
+            "estimate resnet50 -m tpu-v1 --version 1 --layer conv1 --input 64x96",
+            "resnet50 v1 (1 x 64x96) on tpu-v1",
+        ),
+    ],
+)
+def test_a_network_is_costed_at_its_published_size_unless_told(hwsim, line, heading):
+    status, out, _ = hwsim(line)
+    assert status == 0
+    assert out.splitlines()[0].strip() == heading

@@ -3,8 +3,12 @@ from itertools import pairwise
 import pytest
 
 from hwsim.lowering import FORMS
-from hwsim.networks import NETWORKS, STAGES, network
+from hwsim.networks import STAGES, network
+from hwsim.networks.maps import Map, pooled
 from hwsim.workload import Convolution
+
+BLOCKS = {"conv2_x": 3, "conv3_x": 4, "conv4_x": 6, "conv5_x": 3}
+residual = pytest.mark.parametrize("name", ["resnet34", "resnet50", "resnet50-fpn"])
 
 
 def convolutions(net):
@@ -26,6 +30,74 @@ def test_networks_have_the_published_macs_and_parameters(name, giga_macs, parame
     normalisations = 2 * sum(c.out_channels for c in convs[:-1])
     assert f"{net.macs / 1e9:.2f}" == giga_macs
     assert weights + normalisations + convs[-1].out_channels == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "conv_millions", "fc_millions"),
+    [
+        # MACs of Sze et al., "Efficient Processing of Deep Neural Networks", arXiv:1703.09039
+        # (2017), Table II
+        ("alexnet", 666, 58.6),
+        ("vgg16", 15_347, 123.6),  # 15.3 G and 124 M there
+    ],
+)
+def test_sequential_networks_have_the_published_macs(name, conv_millions, fc_millions):
+    layers = network(name).layers
+    products = sum(layer.macs for layer in layers if layer.form == "matrix product")
+    assert round((network(name).macs - products) / 1e6) == conv_millions
+    assert round(products / 1e6, 1) == fc_millions
+
+
+@pytest.mark.parametrize(
+    ("layer", "macs"),
+    [
+        # Chen et al., "Eyeriss", IEEE JSSC 52(1), 2017, Table I: E²·M·R²·C of CONV1 … CONV5
+        ("conv1", 55**2 * 96 * 11**2 * 3),
+        ("conv2", 27**2 * 256 * 5**2 * 48),
+        ("conv3", 13**2 * 384 * 3**2 * 256),
+        ("conv4", 13**2 * 384 * 3**2 * 192),
+        ("conv5", 13**2 * 256 * 3**2 * 192),
+    ],
+)
+def test_alexnets_convolutions_are_those_of_the_eyeriss_table(layer, macs):
+    (only,) = network("alexnet").only(layer).layers
+    assert only.macs == macs
+    assert [each.kind for each in only.primitives[1:]] == ["relu"]
+
+
+def test_alexnet_normalises_what_a_relu_gives_and_pools_that():
+    layers = {layer.name: layer.primitives[0] for layer in network("alexnet", batch=2).layers}
+    assert layers["conv1.norm"].kind == "response_norm"
+    assert layers["conv1.norm"].elements == layers["conv1.pool"].inputs == 2 * 96 * 55 * 55
+    assert layers["conv1.pool"].outputs == 2 * 96 * 27 * 27
+    assert layers["conv5.pool"].outputs == 2 * 9216
+
+
+def test_the_pyramid_adds_a_coarser_map_to_a_finer_one_and_halves_the_coarsest():
+    net = network("resnet50-fpn")
+    assert (net.height, net.width) == (800, 1333)
+    layers = {layer.name: layer.primitives for layer in net.layers}
+    for level, pixels in ((2, 200 * 334), (3, 100 * 167), (4, 50 * 84)):
+        (total,) = layers[f"merge{level}"]
+        assert (total.kind, total.elements, total.inputs) == ("add", 256 * pixels, 2)
+    assert "merge5" not in layers
+    (halved,) = layers["p6"]
+    assert (halved.inputs, halved.outputs) == (256 * 25 * 42, 256 * 13 * 21)
+    assert halved.operations == halved.outputs
+
+
+def test_the_first_version_strides_on_the_first_1x1():
+    net = network("resnet50", version="1")
+    assert net.macs == 3_857_973_248
+    striding = [c for c in convolutions(net) if c.stride == 2]
+    assert [c.kernel_h for c in striding] == [7, 1, 1, 1, 1, 1, 1]
+    assert (net.name, network("resnet50").name) == ("resnet50 v1", "resnet50")
+    assert network("resnet34", version="1").layers == network("resnet34").layers
+
+
+@pytest.mark.parametrize(("side", "left"), [(55, 27), (56, 27), (57, 28), (3, 1)])
+def test_a_window_that_does_not_fit_is_left_out(side, left):
+    assert pooled(Map(1, 5, side, 3), kernel=3, stride=2) == Map(1, 5, left, 1)
 
 
 def test_resnet50_is_the_version_that_strides_in_the_3x3():
@@ -57,7 +129,7 @@ def test_layers_are_named_by_stage_block_and_part():
 
 
 @pytest.mark.parametrize("size", [(224, 224), (65, 97), (33, 1), (800, 1333)])
-@pytest.mark.parametrize("name", NETWORKS)
+@residual
 def test_both_paths_of_every_block_end_in_the_same_shape(name, size):
     layers = {layer.name: layer for layer in network(name, height=size[0], width=size[1]).layers}
     for layer_name, layer in layers.items():
@@ -66,13 +138,15 @@ def test_both_paths_of_every_block_end_in_the_same_shape(name, size):
             assert conv.out_elements == total.elements
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@residual
 def test_every_number_read_from_a_convolution_is_what_the_one_before_wrote(name):
     """Along the residual path each convolution's input is the size of the previous output."""
-    for stage, blocks in zip("2345", NETWORKS[name].blocks, strict=True):
+    layers = network(name).layers
+    for stage, blocks in BLOCKS.items():
         for block in range(1, blocks + 1):
-            prefix = f"conv{stage}_{block}.conv"
-            path = [x.primitives[0] for x in network(name).layers if x.name.startswith(prefix)]
+            prefix = f"{stage.removesuffix('x')}{block}.conv"
+            path = [layer.primitives[0] for layer in layers if layer.name.startswith(prefix)]
+            assert len(path) in {2, 3}
             for before, after in pairwise(path):
                 assert before.out_elements == after.in_channels * after.height * after.width
 
@@ -94,7 +168,7 @@ def test_macs_grow_with_the_batch(batch):
 @pytest.mark.parametrize("form", FORMS)
 def test_a_form_changes_the_3x3_convolutions_of_its_stage_and_nothing_else(stage, form):
     plain, changed = network("resnet50"), network("resnet50", stage=stage, form=form)
-    assert len(changed.sites) == {"conv2_x": 3, "conv3_x": 4, "conv4_x": 6, "conv5_x": 3}[stage]
+    assert len(changed.sites) == BLOCKS[stage]
     for before, after in zip(plain.layers, changed.layers, strict=True):
         assert (before.name, after.form) == (
             after.name,
@@ -109,7 +183,14 @@ def test_a_form_changes_the_3x3_convolutions_of_its_stage_and_nothing_else(stage
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"name": "resnet5"}, r"network must be one of resnet34, resnet50, not 'resnet5' \(did"),
+        ({"name": "resnet5"}, r"network must be one of resnet34, .*, not 'resnet5' \(did you mean"),
+        ({"version": "2"}, r"version must be one of 1\.5, 1, not '2'"),
+        ({"name": "alexnet", "stage": "conv3_x"}, "alexnet must come without a stage or version"),
+        ({"name": "vgg16", "version": "1"}, "vgg16 must come without a stage or version"),
+        (
+            {"name": "alexnet", "height": 62},
+            "pooling windows 3x3 must fit in the padded image, not",
+        ),
         ({"stage": "conv9_x"}, r"stage must be one of conv2_x, .*, not 'conv9_x'"),
         ({"stage": "conv3_x", "form": "atention"}, r"form must .* \(did you mean attention\?\)"),
         ({"form": "attention"}, r"form attention must come with a stage, one of conv2_x"),

@@ -55,6 +55,15 @@ def linear(x, w, b=None):
     return functional.linear(x, w, b)
 
 
+def local_response_norm(x, *, size, alpha, beta, k):
+    """PyTorch divides α by the number of channels in the window."""
+    return functional.local_response_norm(x, size, alpha * size, beta, k)
+
+
+def upsample_nearest(x, *, size):
+    return functional.interpolate(x, size=size, mode="nearest")
+
+
 def softmax(x, *, axis):
     return functional.softmax(x, axis)
 
@@ -210,9 +219,9 @@ EXPRESSIONS = {
     each.__name__: each
     for each in (
         aa_conv2d, batch_norm, batch_norm_training, conv2d, cross_entropy, global_attention,
-        global_avg_pool, linear, local_attention, max_pool2d, pssa, pssa_stack, relu, shift,
-        shift_product, softmax, xvolution, xvolution_fused, xvolution_global, xvolution_local,
-        xvolution_training,
+        global_avg_pool, linear, local_attention, local_response_norm, max_pool2d, pssa, pssa_stack,
+        relu, shift, shift_product, softmax, upsample_nearest, xvolution, xvolution_fused,
+        xvolution_global, xvolution_local, xvolution_training,
     )
 }  # fmt: skip
 """From the name of an operator to its expression."""

@@ -59,6 +59,25 @@ def linear(draw):
 
 
 @st.composite
+def local_response_norm(draw):
+    shape = draw(images())
+    options = {
+        "size": draw(st.sampled_from([1, 3, 5])),
+        "alpha": draw(st.sampled_from([0, 1e-4, 0.5])),
+        "beta": draw(st.sampled_from([0.5, 0.75, 1])),
+        "k": draw(st.sampled_from([1, 2])),
+    }
+    return case("local_response_norm", {"x": shape}, options, inexact=("exp", "log"))
+
+
+@st.composite
+def upsample_nearest(draw):
+    shape = draw(images())
+    larger = tuple(side + draw(st.integers(0, 6)) for side in shape[2:])
+    return case("upsample_nearest", {"x": shape}, {"size": larger})
+
+
+@st.composite
 def softmax(draw):
     shape = draw(st.lists(sides, min_size=1, max_size=4).map(tuple))
     axis = draw(st.integers(-len(shape), len(shape) - 1))

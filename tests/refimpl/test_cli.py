@@ -13,7 +13,6 @@ import pytest
 
 from refimpl import cli
 from refimpl.bitexact.operators import OPERATORS
-from refimpl.nets.resnet import resnet
 
 SMALL = "--batch 1 --channels 2 --outputs 2 --height 4 --width 3"
 INT8, FP32 = "pssa-int8-n1c2o2h4w3k3s1-0", "pssa-fp32-n1c2o2h4w3k3s1-0"
@@ -398,31 +397,6 @@ def test_verify_notices_a_change_in_a_file_that_check_does_not_read(refimpl, gol
     status, _, err = refimpl(f"verify {golden}")
     assert status == 2
     assert_one_sentence(err, "x.hex must be what the manifest's size and SHA-256 say")
-
-
-@pytest.mark.parametrize(("network", "depth"), [("resnet34", 34), ("resnet50", 50)])
-def test_layers_lists_what_vectors_can_be_written_for(refimpl, monkeypatch, network, depth):
-    monkeypatch.setenv("COLUMNS", "120")
-    status, out, _ = refimpl(f"layers --network {network} --stage conv4_x")
-    assert status == 0
-    expected = [
-        node.name
-        for node in resnet(depth, stage="conv4_x").nodes
-        if node.kind in {"conv2d", "xvolution"}
-    ]
-    listed = [line.split("│")[1].strip() for line in out.splitlines() if line.startswith("│")]
-    assert listed == expected
-    assert refimpl("layers --stage none")[1].count("xvolution") == 0
-
-
-def test_layers_of_what_there_is_not_is_one_sentence(refimpl):
-    for line, sentence in (
-        ("layers --network resnet18", "network must be one of resnet34, resnet50, not 'resnet18'"),
-        ("layers --stage conv1", "stage must be one of conv2_x, conv3_x, conv4_x, conv5_x or none"),
-    ):
-        status, _, err = refimpl(line)
-        assert status == 2
-        assert_one_sentence(err, sentence)
 
 
 @pytest.mark.parametrize("command", ["", "vectors ", "check ", "verify ", "layers "])

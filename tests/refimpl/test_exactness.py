@@ -40,7 +40,7 @@ def test_the_polynomial_operators_are_known_by_name():
     """Each in at least one of its forms; what is missing takes exp, log, √ or a maximum."""
     assert {case.name for case in POLYNOMIAL} == {
         "conv2d", "global_attention", "global_avg_pool", "linear", "local_attention", "pssa",
-        "pssa_stack", "shift", "shift_product", "xvolution_fused",
+        "pssa_stack", "shift", "shift_product", "upsample_nearest", "xvolution_fused",
     }  # fmt: skip
 
 

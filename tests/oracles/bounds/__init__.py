@@ -9,7 +9,7 @@ errors; each formula is derived in the docstring of the operator's own file.
 import numpy as np
 
 from proofs.cases import OperatorCase, leaves, with_leaf
-from tests.oracles.bounds import attention, classes, normalisation
+from tests.oracles.bounds import attention, classes, normalisation, response
 from tests.oracles.bounds.slack import EPS, SLACK
 
 __all__ = ["DERIVED", "EPS", "SLACK", "bounds"]
@@ -20,6 +20,7 @@ DERIVED = {
     "cross_entropy": classes.cross_entropy,
     "global_attention": attention.global_attention,
     "local_attention": attention.local_attention,
+    "local_response_norm": response.local_response_norm,
     "softmax": classes.softmax,
     "xvolution_global": attention.xvolution_global,
     "xvolution_local": attention.xvolution_local,

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from refimpl.nets.graph import Network, initialise, parameter_count
-from refimpl.nets.resnet import STAGES, convolution_macs, resnet
+from refimpl.nets.resnet import STAGES, resnet
 from refimpl.nets.run import BIT_EXACT, DEFINITIONS, calibrate, fuse_network, run
+from refimpl.nets.sites import OPERATORS
 from refimpl.ops.batch_norm import BatchNorm
+from tests.refimpl.nets.blank import blank_parameters
 
 SIDE = 64  # conv5_x then sees 2×2 pixels: a single one would have no variance
 depths = pytest.mark.parametrize("depth", [34, 50])
@@ -18,29 +20,10 @@ BLOCKS = {"conv2_x": 3, "conv3_x": 4, "conv4_x": 6, "conv5_x": 3}
 THREE_BY_THREES = {34: ("conv1", "conv2"), 50: ("conv2",)}
 
 
-def free_parameters(network):
-    """Arrays of the right shapes that take no memory."""
-
-    def blank(name, shape):
-        zeros = np.broadcast_to(np.float32(0), shape)
-        return BatchNorm(zeros, zeros, zeros, zeros) if name.startswith("bn") else zeros
-
-    return {
-        node.name: {name: blank(name, shape) for name, shape in node.shapes.items()}
-        for node in network.nodes
-        if node.shapes
-    }
-
-
 @pytest.mark.parametrize(("depth", "parameters"), [(34, 21_797_672), (50, 25_557_032)])
 def test_the_plain_networks_have_the_parameters_everyone_counts(depth, parameters):
     """The numbers that the reference implementations of both networks report."""
-    assert parameter_count(free_parameters(resnet(depth, stage=None))) == parameters
-
-
-@pytest.mark.parametrize(("depth", "macs"), [(34, 3_663_761_408), (50, 4_089_184_256)])
-def test_the_plain_networks_have_the_multiplications_everyone_counts(depth, macs):
-    assert sum(convolution_macs(resnet(depth, stage=None)).values()) == macs
+    assert parameter_count(blank_parameters(resnet(depth, stage=None))) == parameters
 
 
 @depths
@@ -63,6 +46,56 @@ def test_x_volution_stands_exactly_where_the_stages_three_by_three_convolutions_
     for name, node in plain.items():
         if name.removesuffix(".bn") not in changed:
             assert without_norms(with_it[name], changed) == without_norms(node, changed)
+
+
+@depths
+@every_stage
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_any_operator_stands_there_with_the_contract_of_the_convolution(depth, stage, operator):
+    plain = {node.name: node for node in resnet(depth, stage=None).nodes}
+    network = resnet(depth, stage=stage, operator=operator)
+    sites = [
+        f"{NAMES[stage]}{block + 1}.{part}"
+        for block in range(BLOCKS[stage])
+        for part in THREE_BY_THREES[depth]
+    ]
+    assert [node.name for node in network.nodes if node.kind == operator if node.name in sites] == (
+        sites
+    )
+    for name, node in {node.name: node for node in network.nodes}.items():
+        if name in sites:
+            assert node.attributes["stride"] == plain[name].attributes["stride"]
+        elif name.removesuffix(".bn") not in sites:
+            assert (node.kind, node.shapes, node.attributes) == (
+                plain[name].kind,
+                plain[name].shapes,
+                plain[name].attributes,
+            )
+
+
+@every_stage
+def test_a_plain_convolution_in_place_of_a_plain_convolution_is_the_plain_network(stage):
+    assert resnet(50, stage=stage, operator="conv2d").nodes == resnet(50, stage=None).nodes
+
+
+def test_the_first_version_strides_on_the_first_convolution_of_a_bottleneck():
+    def striding(version, depth):
+        return [
+            node.name
+            for node in resnet(depth, stage="conv4_x", version=version).nodes
+            if node.attributes.get("stride") == (2, 2) and not node.name.endswith("downsample")
+        ]
+
+    assert striding("1.5", 50) == ["conv1", "conv3_1.conv2", "conv4_1.conv2", "conv5_1.conv2"]
+    assert striding("1", 50) == ["conv1", "conv3_1.conv1", "conv4_1.conv1", "conv5_1.conv1"]
+    assert striding("1", 34) == striding("1.5", 34)
+
+
+def test_a_networks_name_says_version_operator_and_stage():
+    assert resnet(50).name == "ResNet-50 with X-volution in conv3_x"
+    assert resnet(50, stage=None).name == "ResNet-50"
+    named = resnet(34, stage="conv4_x", operator="local_attention", version="1")
+    assert named.name == "ResNet-34 v1 with local_attention in conv4_x"
 
 
 def without_norms(node, changed):
@@ -121,6 +154,8 @@ def test_a_fresh_normalisation_is_the_identity_and_seeds_differ():
     [
         (lambda: resnet(18), "depth must be one of 34, 50, not 18"),
         (lambda: resnet(50, stage="conv6_x"), "stage must be one of conv2_x, conv3_x"),
+        (lambda: resnet(50, operator="x"), "operator must be one of conv2d, pssa, .*, not 'x'"),
+        (lambda: resnet(50, version="v1"), "version must be one of 1.5, 1, not 'v1'"),
         (lambda: resnet(50, kernel=2), "the attention kernel's side must be odd, not 2"),
         (lambda: resnet(50, kernel=-1), "the attention kernel's side must be odd, not -1"),
         (
