@@ -9,26 +9,45 @@ from hwsim.cost import Cost
 from hwsim.evaluate import Estimate, LayerCost, compare_forms, estimate, layer_forms
 from hwsim.io import find_machine, preset, preset_names, read_machine
 from hwsim.lowering import FORMS
-from hwsim.machine import Array, Buffers, Dram, Machine, VectorUnit, with_vector_unit
+from hwsim.machine import (
+    AdderTrees,
+    Array,
+    Buffers,
+    Cube,
+    Dram,
+    Machine,
+    Mover,
+    RowStationary,
+    SharedL2,
+    Support,
+    VectorUnit,
+    with_vector_unit,
+)
 from hwsim.networks import NETWORKS, Network, network
 from hwsim.workload import Convolution, Elementwise, Layer, Pooling, Softmax, matrix_product
 
 __all__ = [
     "FORMS",
     "NETWORKS",
+    "AdderTrees",
     "Array",
     "Buffers",
     "Convolution",
     "Cost",
+    "Cube",
     "Dram",
     "Elementwise",
     "Estimate",
     "Layer",
     "LayerCost",
     "Machine",
+    "Mover",
     "Network",
     "Pooling",
+    "RowStationary",
+    "SharedL2",
     "Softmax",
+    "Support",
     "VectorUnit",
     "compare_forms",
     "estimate",

@@ -114,7 +114,7 @@ def _fetch(held: dict[str, object], buffer: str, tile: object, size: int) -> int
 
 def _run_phase(transfers: list[int], computing: int, dram: Dram) -> int:
     """Cycles until the channel has moved everything and the array is done."""
-    queue = [size for size in transfers if size]
+    queue = [len(range(0, size, dram.burst_bytes)) * dram.burst_bytes for size in transfers if size]
     waited, moved = 0, Fraction(0)
     cycles = 0
     while queue or computing:

@@ -22,10 +22,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from hwsim.checks import one_of
 from hwsim.cycles import ArrayCycles, array_cycles
-from hwsim.dataflow import DATAFLOWS
-from hwsim.integers import ceil_div
-from hwsim.machine import Dram, Machine
+from hwsim.dataflow import DATAFLOWS, Dataflow
+from hwsim.machine import Array, Machine
 from hwsim.tiling import Order, Pieces
 from hwsim.workload import Convolution, Gemm
 
@@ -57,13 +57,13 @@ def total_cycles(conv: Convolution, parts: Pieces, order: Order, machine: Machin
 
 def array_total(conv: Convolution, parts: Pieces, machine: Machine) -> ArrayCycles:
     """The array's own cycles, over all tiles of all groups."""
-    flow = DATAFLOWS[machine.dataflow]
+    array, flow = _grid(machine)
     total = streamed = 0
     pixels, outputs, inputs = (Counter(axis).items() for axis in (_pixels(conv, parts), *parts[1:]))
     for m, bands in pixels:
         for n, outs in outputs:
             for channels, slices in inputs:
-                tile = array_cycles(Gemm(m, n, channels * conv.taps), machine.array, flow)
+                tile = array_cycles(Gemm(m, n, channels * conv.taps), array, flow)
                 tiles = bands * outs * slices * conv.groups
                 total += tiles * tile.total
                 streamed += tiles * tile.streamed
@@ -72,7 +72,7 @@ def array_total(conv: Convolution, parts: Pieces, machine: Machine) -> ArrayCycl
 
 def least_cycles(array: ArrayCycles, dram_bytes: int, machine: Machine) -> int:
     """Cycles that no schedule beats, from the totals of its two resources."""
-    moving = int(_moving(dram_bytes, machine.dram))
+    moving = int(machine.dram.moving_cycles(dram_bytes))
     if machine.buffers.double_buffered:
         return max(array.total, moving)
     return array.total + moving
@@ -100,7 +100,7 @@ def _transfers(conv: Convolution, parts: Pieces, machine: Machine) -> Transfers:
     latency, width = machine.dram.latency_cycles, machine.operand_bytes
 
     def cycles(elements: Ints) -> Ints:
-        busy = latency + _moving(elements * width, machine.dram)
+        busy = latency + machine.dram.moving_cycles(elements * width)
         return np.where(elements > 0, busy, 0)  # a tile may lie in the padding altogether
 
     return Transfers(
@@ -112,15 +112,12 @@ def _transfers(conv: Convolution, parts: Pieces, machine: Machine) -> Transfers:
 
 def _computations(conv: Convolution, parts: Pieces, machine: Machine) -> Ints:
     """The array's cycles per (band, out, slice), one evaluation per distinct size."""
-    flow = DATAFLOWS[machine.dataflow]
+    array, flow = _grid(machine)
     axes = (_pixels(conv, parts), parts.out_channels, parts.in_channels)
     (ms, m), (ns, n), (ks, k) = (np.unique(axis, return_inverse=True) for axis in axes)
     distinct = np.array(
         [
-            [
-                [array_cycles(Gemm(m, n, k), machine.array, flow).total for k in ks * conv.taps]
-                for n in ns
-            ]
+            [[array_cycles(Gemm(m, n, k), array, flow).total for k in ks * conv.taps] for n in ns]
             for m in ms
         ]
     )
@@ -131,7 +128,8 @@ def _pixels(conv: Convolution, parts: Pieces) -> list[int]:
     return [band.out_rows * conv.out_width for band in parts.bands]
 
 
-def _moving(transfer_bytes: Any, dram: Dram) -> Any:
-    """Cycles the bytes themselves take, for a number or an array of numbers."""
-    per_cycle = dram.bytes_per_cycle
-    return ceil_div(transfer_bytes * per_cycle.denominator, per_cycle.numerator)
+def _grid(machine: Machine) -> tuple[Array, Dataflow]:
+    """Array and dataflow of a systolic machine; ``ValueError`` for another kind."""
+    one_of(f"dataflow of {machine.name}, to be costed,", machine.dataflow, DATAFLOWS)
+    assert isinstance(machine.array, Array)  # noqa: S101 - the machine has checked it
+    return machine.array, DATAFLOWS[machine.dataflow]

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 from hwsim.integers import ceil_div, chunks
-from hwsim.machine import Array, Buffers, Machine
+from hwsim.machine import OPERANDS, Buffers, MacArray, Machine
 from hwsim.workload import Convolution
 
 Order: TypeAlias = Literal["ifmap-outer", "filter-outer"]
@@ -95,7 +95,13 @@ def tile_bytes(conv: Convolution, tiling: Tiling, machine: Machine) -> TileBytes
 def fits(needed: TileBytes, buffers: Buffers) -> bool:
     """Whether as many tiles as the buffers hold at once have room."""
     room = (buffers.ifmap_bytes, buffers.filter_bytes, buffers.ofmap_bytes)
-    return all(size * buffers.tiles_held <= most for size, most in zip(needed, room, strict=True))
+    held = [size * buffers.tiles_held for size in needed]
+    if not all(size <= most for size, most in zip(held, room, strict=True)):
+        return False
+    together = sum(
+        size for name, size in zip(OPERANDS, held, strict=True) if name in buffers.shared
+    )
+    return buffers.shared_bytes is None or together <= buffers.shared_bytes
 
 
 def tile_count(conv: Convolution, tiling: Tiling) -> int:
@@ -109,11 +115,11 @@ def tile_count(conv: Convolution, tiling: Tiling) -> int:
     )
 
 
-def candidates(conv: Convolution, array: Array) -> Iterator[Tiling]:
+def candidates(conv: Convolution, array: MacArray) -> Iterator[Tiling]:
     """Tilings worth trying, in both orders, whether or not they fit."""
     outs = conv.out_channels // conv.groups
     for images, rows in _band_sizes(conv):
-        for out_channels in _steps(array.cols, outs):
+        for out_channels in _steps(array.out_step, outs):
             for in_channels in _slices(conv, array):
                 for order in ORDERS:
                     yield Tiling(images, rows, out_channels, in_channels, order)
@@ -143,10 +149,10 @@ def _band_sizes(conv: Convolution) -> list[tuple[int, int]]:
     return parts + [(images, conv.out_height) for images in _steps(1, conv.batch)]
 
 
-def _slices(conv: Convolution, array: Array) -> list[int]:
+def _slices(conv: Convolution, array: MacArray) -> list[int]:
     """Input channels per tile."""
     channels = conv.in_channels // conv.groups
-    depths = _steps(array.rows, channels * conv.taps)
+    depths = _steps(array.depth_step, channels * conv.taps)
     return sorted({min(channels, max(1, depth // conv.taps)) for depth in depths})
 
 

@@ -89,5 +89,6 @@ machines = st.builds(
         Dram,
         bytes_per_cycle=st.fractions(Fraction(1, 3), 20, max_denominator=7),
         latency_cycles=st.integers(0, 9),
+        burst_bytes=st.sampled_from([1, 1, 8, 12]),
     ),
 )

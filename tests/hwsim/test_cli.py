@@ -106,7 +106,7 @@ def test_bad_input_gets_one_sentence_and_status_2(hwsim, line, sentence):
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("cols = 16", "colums = 16", "key array.colums must be one of rows, cols, not 'colums' (d"),
+        ("cols = 16", "colums = 16", "key array.colums must be one of rows, cols, double"),
         ("ifmap_bytes = 131_072", "ifmap_bytes = 64", "buffers of gemmini-default must hold 2 t"),
     ],
 )

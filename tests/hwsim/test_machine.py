@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 
@@ -6,17 +7,99 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwsim.io import preset, preset_names
-from hwsim.machine import Array, Buffers, Dram, VectorUnit, constants, with_vector_unit
+from hwsim.machine import (
+    ARRAY_KINDS,
+    AdderTrees,
+    Array,
+    Buffers,
+    Cube,
+    Dram,
+    Mover,
+    RowStationary,
+    SharedL2,
+    Support,
+    VectorUnit,
+    constants,
+    source_of,
+    with_vector_unit,
+    without_source,
+)
+from hwsim.tiling import TileBytes, fits
 from hwsim.workload import VECTOR_KINDS
-from tests.hwsim.strategies import machine
+from tests.hwsim.strategies import buffers, machine
+
+rates = st.fractions(Fraction(1, 9), 99)
 
 
 @settings(deadline=None)
-@given(st.integers(1, 10**9), st.fractions(Fraction(1, 9), 99), st.integers(0, 99))
-def test_a_transfer_takes_its_latency_and_then_its_bytes(size, per_cycle, latency):
-    dram = Dram(bytes_per_cycle=per_cycle, latency_cycles=latency)
-    assert dram.transfer_cycles(size) == latency + ceil(size / per_cycle)
+@given(st.integers(1, 10**9), rates, st.integers(0, 99), st.sampled_from([1, 2, 32, 48]))
+def test_a_transfer_takes_its_latency_and_then_its_bytes_in_whole_bursts(
+    size, per_cycle, latency, burst
+):
+    dram = Dram(bytes_per_cycle=per_cycle, latency_cycles=latency, burst_bytes=burst)
+    bursts = size // burst + (size % burst > 0)
+    assert dram.transfer_cycles(size) == latency + ceil(bursts * burst / per_cycle)
     assert dram.transfer_cycles(0) == 0
+
+
+def test_memory_that_operands_share_counts_once_and_holds_what_they_need_together():
+    own = buffers(100, double=False)
+    pool = replace(own, shared=("ifmap", "filter"), shared_bytes=120)
+    assert (own.total_bytes, pool.total_bytes) == (300, 220)
+    assert fits(TileBytes(60, 60, 100), pool)
+    assert not fits(TileBytes(61, 60, 100), pool)
+    assert fits(TileBytes(61, 60, 100), own)
+
+
+def test_a_core_has_its_part_of_the_shared_level():
+    assert SharedL2(size_bytes=8, bytes_per_cycle=Fraction(114), cores=8).share == Fraction(57, 4)
+
+
+@pytest.mark.parametrize(
+    ("array", "peak"),
+    [
+        (Array(rows=4, cols=8), 32),
+        (RowStationary(rows=12, cols=14, ifmap_words=12, filter_words=224, psum_words=24), 168),
+        (Cube(m=16, n=16, k=32), 8192),
+        (AdderTrees(inputs=64, trees=32), 2048),
+    ],
+)
+def test_an_array_has_a_peak_and_fits_the_dataflows_of_its_kind_only(array, peak):
+    assert array.macs_per_cycle == peak
+    for dataflow, kind in ARRAY_KINDS.items():
+        if isinstance(array, kind):
+            assert machine(array=array, dataflow=dataflow).array is array
+        else:
+            with pytest.raises(ValueError, match=f"must be the kind that {dataflow} runs on"):
+                machine(array=array, dataflow=dataflow)
+
+
+@pytest.mark.parametrize(
+    ("unit", "kind", "entry"),
+    [
+        (machine(), "softmax", "native"),
+        (machine(vector=None), "softmax", "not executable"),
+        (machine(), "convolution", "native"),
+        (machine(), "depthwise", "emulated: one group after another"),
+        (machine(), "copy", "emulated: a read and a write through the buffers"),
+        (machine(mover=Mover(bytes_per_cycle=4, shift="copy")), "shift", "native"),
+        (machine(), "shift", "emulated: a second read at another address"),
+        (
+            machine(support={"depthwise": Support(level="not executable")}),
+            "depthwise",
+            "not executable",
+        ),
+    ],
+)
+def test_support_is_what_is_declared_or_what_the_units_allow(unit, kind, entry):
+    assert str(unit.supports(kind)) == entry
+
+
+def test_the_source_of_a_constant_is_its_own_or_that_of_its_table():
+    unit = machine(sources={"array": "a page", "array.rows": "a row"})
+    assert source_of(unit, "array.rows") == "a row"
+    assert source_of(unit, "array.cols") == "a page"
+    assert source_of(unit, "dram.latency_cycles") is None
 
 
 @pytest.mark.parametrize(
@@ -46,6 +129,36 @@ def test_a_transfer_takes_its_latency_and_then_its_bytes(size, per_cycle, latenc
             lambda: VectorUnit(lanes=1, cycles_per_element=3),
             r"vector\.cycles_per_element must be a table, not 3",
         ),
+        (lambda: Array(rows=4, cols=4, folds="both"), r"array\.folds must be one of serial, over"),
+        (lambda: AdderTrees(inputs=0, trees=8), r"array\.inputs must be an integer of at least 1"),
+        (lambda: Cube(m=4, n=4, k=4, left_bytes=0), r"array\.left_bytes must be an integer of at"),
+        (
+            lambda: replace(buffers(9), shared=("ifmap", "filter")),
+            r"buffers\.shared and buffers\.shared_bytes must come together, or neither of them",
+        ),
+        (
+            lambda: replace(buffers(9), shared=("weights",), shared_bytes=9),
+            r"each of buffers\.shared must be one of ifmap, filter, ofmap, not 'weights'",
+        ),
+        (
+            lambda: replace(buffers(9), ifmap_bytes_per_cycle=0),
+            r"buffers\.ifmap_bytes_per_cycle must be a positive number, not 0",
+        ),
+        (
+            lambda: SharedL2(size_bytes=8, bytes_per_cycle=4, cores=0),
+            r"l2\.cores must be an integer of at least 1, not 0",
+        ),
+        (lambda: Dram(bytes_per_cycle=1, burst_bytes=0), r"dram\.burst_bytes must be an integer"),
+        (
+            lambda: Mover(bytes_per_cycle=4, shift="rotate"),
+            r"mover\.shift must be one of copy, address-offset, modular-generator, not 'rotate'",
+        ),
+        (
+            lambda: machine(dataflow="cube"),
+            r"array must be the kind that cube runs on, not Array\(",
+        ),
+        (lambda: machine(im2col="onload"), r"im2col must be one of .*mean on-load"),
+        (lambda: machine(convention="scale-sim"), r"convention must be one of .*mean scalesim"),
         (lambda: machine(dataflow="weight-stationery"), r"dataflow .*did you mean weight-statio"),
         (lambda: machine(clock_hz=0), r"clock_hz must be an integer of at least 1, not 0"),
         (lambda: machine(name=3), r"name must be a text, not 3"),
@@ -78,8 +191,7 @@ def test_presets_have_the_peak_and_the_memory_of_their_sources(name, peak, on_ch
     unit = preset(name)
     operations_per_second = 2 * unit.array.macs_per_cycle * unit.clock_hz
     assert operations_per_second == pytest.approx(peak, rel=0.005)
-    held = unit.buffers
-    assert held.ifmap_bytes + held.filter_bytes + held.ofmap_bytes == on_chip_bytes
+    assert unit.buffers.total_bytes == on_chip_bytes
 
 
 def test_hypothetical_cycles_are_passes_over_the_data():
@@ -97,4 +209,4 @@ def test_an_added_vector_unit_executes_everything_and_says_it_is_hypothetical(na
     assert unit.title == f"{name} + hypothetical vector unit of 24 lanes"
     added = {text for key, text in unit.sources.items() if key.startswith("vector")}
     assert added == {"ours: hypothetical"}
-    assert set(unit.sources) == set(constants(unit))
+    assert without_source(unit) == ()

@@ -1,0 +1,44 @@
+"""Text files, read within a limit and written whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+MOST_BYTES = 64 * 2**20
+"""A text file may be so large: ours, so that no input takes memory without limit."""
+
+
+def read_text(path: str | Path, what: str) -> str:
+    """The text of a file; ``ValueError`` names it ("machine file x.toml must be readable: …")."""
+    try:
+        with Path(path).open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"{what} {path} must be at most {MOST_BYTES:,} bytes long")
+        return content.decode("utf-8").replace("\r\n", "\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{what} {path} must be readable: {reason(error)}") from error
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a file whole or not at all; ``ValueError`` if its directory does not exist."""
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise ValueError(f"directory of {target} must exist before the file is written")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+                stream.write(text)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(target)
+        except OSError:
+            Path(temporary).unlink()
+            raise
+    except OSError as error:
+        raise ValueError(f"file {target} must be writable: {reason(error)}") from error
+
+
+def reason(error: Exception) -> str:
+    """What an error of the system says, without the path it repeats."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
