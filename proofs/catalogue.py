@@ -1,22 +1,73 @@
 """Every claim, found in the modules listed here and nowhere else."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from types import MappingProxyType, ModuleType
 
-from proofs import attention, gradients, hardware, reparameterisation
-from proofs.claim import Claim, Verdict, check
+from proofs.claim import Claim
+from proofs.claims import (
+    attention,
+    contract,
+    degree,
+    dynamic_kernel,
+    folding,
+    gradients,
+    hardware,
+    merging,
+    pixel_shift,
+    rounding,
+    sharing,
+    single_convolution,
+    stacking,
+)
+from proofs.hypotheses import HYPOTHESES
 
-MODULES: tuple[ModuleType, ...] = (reparameterisation, attention, gradients, hardware)
+MODULES: tuple[ModuleType, ...] = (
+    pixel_shift,
+    degree,
+    stacking,
+    folding,
+    merging,
+    single_convolution,
+    sharing,
+    dynamic_kernel,
+    contract,
+    attention,
+    rounding,
+    gradients,
+    hardware,
+)
 
 
-def _claims() -> Iterator[Claim]:
-    for module in MODULES:
+def collect(modules: Iterable[ModuleType]) -> Mapping[str, Claim]:
+    """Claims of some modules by id, in the order of the modules and of their lines.
+
+    Raises
+    ------
+    ValueError
+        If two claims share an id, or a hypothesis is not one of ``proofs.hypotheses``.
+    """
+    found: dict[str, Claim] = {}
+    for each in _claims(modules):
+        if each.id in found:
+            raise ValueError(f"a claim must have an id of its own, not {each.id}, which there is")
+        for hypothesis in each.hypotheses:
+            if hypothesis.text not in HYPOTHESES:
+                raise ValueError(
+                    f"a hypothesis of {each.id} must be one of proofs.hypotheses, "
+                    f"not {hypothesis.text!r}"
+                )
+        found[each.id] = each
+    return MappingProxyType(found)
+
+
+def _claims(modules: Iterable[ModuleType]) -> Iterator[Claim]:
+    for module in modules:
         yield from (each for each in vars(module).values() if isinstance(each, Claim))
 
 
-CLAIMS: Mapping[str, Claim] = MappingProxyType({each.id: each for each in _claims()})
+CLAIMS: Mapping[str, Claim] = collect(MODULES)
 """Claims by id, in the order of the modules and of their lines."""
 
 
@@ -48,23 +99,6 @@ def select(patterns: Sequence[str]) -> tuple[Claim, ...]:
         for each in CLAIMS.values()
         if not patterns or any(_matches(each, pattern) for pattern in patterns)
     )
-
-
-def check_all(progress: Callable[[Claim], None] | None = None) -> tuple[Verdict, ...]:
-    """Check every claim; ``progress``, if given, is told which one comes next."""
-    return check_each(tuple(CLAIMS.values()), progress)
-
-
-def check_each(
-    claims: Sequence[Claim], progress: Callable[[Claim], None] | None = None
-) -> tuple[Verdict, ...]:
-    """Check some claims, in order."""
-    verdicts = []
-    for each in claims:
-        if progress is not None:
-            progress(each)
-        verdicts.append(check(each))
-    return tuple(verdicts)
 
 
 def _matches(claim: Claim, pattern: str) -> bool:

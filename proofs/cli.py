@@ -3,18 +3,24 @@
 import json
 import sys
 from collections.abc import Sequence
+from os import cpu_count
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column, Table
 
-from proofs.catalogue import CLAIMS, check_each, find, select
-from proofs.claim import Claim, Verdict, check, written
+from proofs.catalogue import CLAIMS, find, select
+from proofs.claim import Claim
+from proofs.domain import written
+from proofs.junit import junit_xml
+from proofs.pool import check_each
 from proofs.render import claims_page, origin
+from proofs.verdict import Verdict, check
 
 app = typer.Typer(
     add_completion=False,
@@ -34,11 +40,20 @@ Patterns = Annotated[
     ),
 ]
 
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", "-j", help="Processes to check in; as many as there are cores if left out."
+    ),
+]
+CORES = cpu_count() or 1
+
 CHECK_EXAMPLES = """\b
 Examples:
   proofs check
   proofs check A4 '*cycles*'
   proofs check training-form-equals-the-fused-feature-form --json verdicts.json
+  proofs check --jobs 2 --junit verdicts.xml
 \b
 Exit code: 0 if every claim came out as its status says, 1 if one did not, 2 for a mistake.
 """
@@ -67,16 +82,24 @@ def check_claims(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write every verdict to this file.")
     ] = None,
+    junit_file: Annotated[
+        Path | None, typer.Option("--junit", help="Write the verdicts as JUnit XML, too.")
+    ] = None,
+    jobs: Jobs = CORES,
 ) -> None:
     """Decide claims again, and exit 1 if one does not come out as its status says."""
     chosen = select(patterns or ())
     _check_directory(json_file)
-    verdicts = _decide(chosen)
-    _print_verdicts(verdicts)
+    _check_directory(junit_file)
+    start = perf_counter()
+    verdicts = _decide(chosen, jobs)
+    _print_verdicts(verdicts, perf_counter() - start)
     if json_file is not None:
         rows = [verdict.row() for verdict in verdicts]
         text = json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
         json_file.write_text(text, encoding="utf-8")
+    if junit_file is not None:
+        junit_file.write_text(junit_xml(verdicts), encoding="utf-8")
     if not all(verdict.as_expected for verdict in verdicts):
         raise typer.Exit(code=1)
 
@@ -95,10 +118,11 @@ def show_claim(id_: Annotated[str, typer.Argument(metavar="ID")]) -> None:
 @app.command("render", epilog=RENDER_EXAMPLES)
 def render_page(
     file: Annotated[Path | None, typer.Argument(help="Standard output if left out.")] = None,
+    jobs: Jobs = CORES,
 ) -> None:
     """Write all claims and verdicts as a page of Markdown."""
     _check_directory(file)
-    page = claims_page(_decide(tuple(CLAIMS.values())))
+    page = claims_page(_decide(tuple(CLAIMS.values()), jobs))
     if file is None:
         typer.echo(page, nl=False)
     else:
@@ -114,20 +138,24 @@ def main() -> None:
         sys.exit(2)
 
 
-def _decide(claims: Sequence[Claim]) -> tuple[Verdict, ...]:
-    """Check claims, saying on standard error (if that is a terminal) which one is being decided."""
-    columns = (TextColumn("{task.completed} of {task.total}"), TextColumn("{task.description}"))
+def _decide(claims: Sequence[Claim], jobs: int) -> tuple[Verdict, ...]:
+    """Check claims, saying on standard error (if that is a terminal) how many are decided."""
+    columns = (
+        BarColumn(),
+        TextColumn("{task.completed} of {task.total} decided, the last"),
+        TextColumn("{task.description}", markup=False),
+    )
     console = Console(stderr=True)
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        task = bar.add_task("", total=len(claims))
+        task = bar.add_task("none yet", total=len(claims))
         return check_each(
-            claims, lambda each: bar.update(task, advance=1, description=f"checking {each.id}")
+            claims, lambda each: bar.update(task, advance=1, description=each.id), jobs=jobs
         )
 
 
-def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
+def _print_verdicts(verdicts: Sequence[Verdict], seconds: float) -> None:
     table = Table(Column("id", overflow="fold"), "article", "status", "verdict", "evidence")
     table.add_column("cases", justify="right")
     table.add_column("s", justify="right")
@@ -138,8 +166,8 @@ def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
             origin(claim),
             claim.status,
             f"[{COLOURS[outcome]}]{outcome}[/]",
-            verdict.evidence,
-            str(verdict.cases),
+            "\n".join(kind for kind, _ in verdict.evidence),
+            "\n".join(str(cases) for _, cases in verdict.evidence),
             f"{verdict.seconds:.2f}",
         )
     console = _console()
@@ -153,7 +181,7 @@ def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
     surprises = sum(not verdict.as_expected for verdict in verdicts)
     console.print(
         f"{len(verdicts)} checked, {surprises} surprises, "
-        f"{sum(verdict.seconds for verdict in verdicts):.1f} s"
+        f"{sum(verdict.seconds for verdict in verdicts):.1f} s of work in {seconds:.1f} s"
     )
 
 
@@ -163,7 +191,13 @@ def _details(verdict: Verdict) -> list[tuple[str, str]]:
     if claim.source.in_article:
         details += [("article", claim.source.text), ("translation", claim.source.translation)]
     details += [("status", claim.status), ("verdict", f"{verdict.outcome}, {verdict.cases} cases")]
-    details += [("evidence", claim.evidence), ("why", claim.why)]
+    details += [("evidence", f"{kind}, {cases} cases") for kind, cases in verdict.evidence]
+    details += [("note", rung.note) for rung in claim.rungs if rung.note]
+    details += [("why", claim.why)]
+    if claim.proof:
+        details.append(("proof", claim.proof))
+    if claim.rule:
+        details.append(("decided by", claim.rule))
     for hypothesis, dropped in zip(claim.hypotheses, verdict.dropped, strict=True):
         failure = dropped.counterexample
         at = "nothing" if failure is None else written(failure)

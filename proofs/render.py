@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from proofs.article import UNDECIDED
-from proofs.claim import Claim, Verdict, written
+from proofs.claim import Claim
+from proofs.domain import written
+from proofs.verdict import Verdict
 
 HEADER = """\
 # Claims
@@ -63,7 +65,11 @@ def _section(verdict: Verdict) -> Iterator[str]:
     else:
         yield f"Not in the article: {origin(claim)}.\n"
     yield f"* Status: {claim.status}. Verdict: **{verdict.outcome}**. {claim.why}"
-    yield f"* Evidence: {claim.evidence}, {_count(verdict.cases)}."
+    if claim.proof:
+        yield f"* Proof idea: {claim.proof}"
+    if claim.rule:
+        yield f"* Decided by: {claim.rule}"
+    yield from _evidence(verdict)
     if verdict.surprise is not None:
         yield f"* Surprise: {verdict.surprise}."
     yield from _hypotheses(verdict)
@@ -74,6 +80,12 @@ def _section(verdict: Verdict) -> Iterator[str]:
     if verdict.explanation is not None:
         yield f"  In words: {verdict.explanation}."
     yield f"* Again: `proofs check {claim.id}`\n"
+
+
+def _evidence(verdict: Verdict) -> Iterator[str]:
+    notes = ("", *(rung.note for rung in verdict.claim.rungs))
+    for (kind, cases), note in zip(verdict.evidence, notes, strict=True):
+        yield f"* Evidence: {kind}, {_count(cases)}.{f' {note}' if note else ''}"
 
 
 def _hypotheses(verdict: Verdict) -> Iterator[str]:

@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 
 from proofs.catalogue import CLAIMS
-from proofs.claim import Verdict, check
+from proofs.verdict import Verdict, check
 
 
 @cache

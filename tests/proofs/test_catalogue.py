@@ -3,15 +3,35 @@
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 import refimpl
-from proofs import attention, catalogue, gradients, hardware, reparameterisation
-from proofs.catalogue import CLAIMS, check_all, find, select
-from proofs.claim import Claim, check
+from proofs import catalogue, pool
+from proofs.catalogue import CLAIMS, collect, find, select
+from proofs.claim import Claim
+from proofs.claims import (
+    attention,
+    branches,
+    contract,
+    degree,
+    dynamic_kernel,
+    folding,
+    gradients,
+    hardware,
+    merging,
+    pixel_shift,
+    rounding,
+    sharing,
+    single_convolution,
+    stacking,
+)
+from proofs.hypotheses import HYPOTHESES
+from proofs.pool import check_all
+from proofs.verdict import check
 from refimpl.fuse import Folded, MergeError
 
 Function = Callable[..., Any]
@@ -74,7 +94,7 @@ def always(**options):
 def opposite(right):
     """Look the other way."""
 
-    def wrong(*args, directions=attention.FOUR_DIRECTIONS, **options):
+    def wrong(*args, directions=refimpl.FOUR_DIRECTIONS, **options):
         back = tuple((-down, -right_) for down, right_ in directions)
         return right(*args, directions=back, **options)
 
@@ -197,70 +217,70 @@ FUSED_IS_TRAINING = lower_as("xvolution-fused", "xvolution-training")
 
 BREAKS: dict[str, tuple[Break, ...]] = {
     "batch-norm-folds-into-the-convolution": (
-        Break("β forgotten", reparameterisation, "fold_batch_norm", forget_beta),
-        Break("μ unscaled", reparameterisation, "fold_batch_norm", subtract_the_mean_after_scaling),
+        Break("β forgotten", folding, "fold_batch_norm", forget_beta),
+        Break("μ unscaled", folding, "fold_batch_norm", subtract_the_mean_after_scaling),
     ),
     "batch-norm-folds-into-the-convolution-after-it": (
-        Break("β forgotten", reparameterisation, "fold_batch_norm", forget_beta),
+        Break("β forgotten", folding, "fold_batch_norm", forget_beta),
     ),
     "a-small-kernel-is-a-large-one-with-zeros": (
-        Break("off centre", reparameterisation, "embed", put_off_centre),
+        Break("off centre", folding, "embed", put_off_centre),
     ),
     "parallel-branches-merge": (
-        Break("off centre", reparameterisation, "embed", put_off_centre),
-        Break("relu is linear", reparameterisation, "relu", lambda _: lambda y: y),
+        Break("off centre", folding, "embed", put_off_centre),
+        Break("relu is linear", branches, "relu", lambda _: lambda y: y),
     ),
     "training-form-equals-the-fused-feature-form": (
-        Break("bias dropped", reparameterisation, "merge", drop_the_attention_bias),
-        Break("other way", reparameterisation, "xvolution_fused", opposite),
-        Break("always wraps", reparameterisation, "xvolution_fused", always(boundary="circular")),
+        Break("bias dropped", merging, "merge", drop_the_attention_bias),
+        Break("other way", merging, "xvolution_fused", opposite),
+        Break("always wraps", merging, "xvolution_fused", always(boundary="circular")),
     ),
     "merge-refuses-exactly-what-it-must": (
-        Break("never refuses", reparameterisation, "merge", never_refuse),
-        Break("always refuses", reparameterisation, "merge", refuse_always),
+        Break("never refuses", merging, "merge", never_refuse),
+        Break("always refuses", merging, "merge", refuse_always),
     ),
     "float32-forms-differ-by-rounding-only": (
-        Break("bias dropped", reparameterisation, "merge", drop_the_attention_bias),
+        Break("bias dropped", rounding, "merge", drop_the_attention_bias),
     ),
     "pssa-is-the-steps-of-the-article": (
-        Break("always wraps", attention, "pssa", always(boundary="circular")),
-        Break("length ignored", attention, "pssa", always(length=1)),
-        Break("other way", attention, "pssa", opposite),
+        Break("always wraps", pixel_shift, "pssa", always(boundary="circular")),
+        Break("length ignored", pixel_shift, "pssa", always(length=1)),
+        Break("other way", pixel_shift, "pssa", opposite),
     ),
     "pssa-is-one-convolution-on-shift-products": (
-        Break("always wraps", attention, "shift_product", always(boundary="circular")),
-        Break("stride ignored", attention, "conv2d", always(stride=1)),
+        Break("always wraps", pixel_shift, "shift_product", always(boundary="circular")),
+        Break("stride ignored", pixel_shift, "conv2d", always(stride=1)),
     ),
     "pssa-is-even-and-homogeneous-of-degree-two": (
-        Break("linear term", attention, "pssa", add_a_linear_term),
+        Break("linear term", degree, "pssa", add_a_linear_term),
     ),
     "local-attention-is-odd-and-homogeneous-of-degree-three": (
-        Break("linear term", attention, "local_attention", add_a_linear_term),
-        Break("softmax", attention, "local_attention", always(normalise="softmax")),
+        Break("linear term", degree, "local_attention", add_a_linear_term),
+        Break("softmax", degree, "local_attention", always(normalise="softmax")),
     ),
     "x-volution-is-a-convolution-of-its-input": (
-        Break("no products", attention, "xvolution_fused", forget_the_products),
+        Break("no products", single_convolution, "xvolution_fused", forget_the_products),
     ),
     "only-zero-attention-weights-give-a-convolution": (
-        Break("nothing cancels", attention, "pssa", positive_weights),
+        Break("nothing cancels", single_convolution, "pssa", positive_weights),
     ),
-    "opposite-directions-are-redundant": (Break("backwards", attention, "shift", shift_backwards),),
+    "opposite-directions-are-redundant": (Break("backwards", sharing, "shift", shift_backwards),),
     "an-opposite-direction-folds-into-a-larger-kernel": (
-        Break("not displaced", attention, "displaced", forget_to_displace),
-        Break("always wraps", attention, "shift_product", always(boundary="circular")),
-        Break("never wraps", attention, "shift_product", always(boundary="zero")),
+        Break("not displaced", sharing, "displaced", forget_to_displace),
+        Break("always wraps", sharing, "shift_product", always(boundary="circular")),
+        Break("never wraps", sharing, "shift_product", always(boundary="zero")),
     ),
     "x-volution-is-a-static-plus-a-dynamic-kernel": (
-        Break("other way", attention, "xvolution_fused", opposite),
-        Break("always wraps", attention, "xvolution_fused", always(boundary="circular")),
+        Break("other way", dynamic_kernel, "xvolution_fused", opposite),
+        Break("always wraps", dynamic_kernel, "xvolution_fused", always(boundary="circular")),
     ),
     "x-volution-keeps-the-contract-of-a-convolution": (
-        Break("float64", attention, "xvolution_fused", widen),
-        Break("stride ignored", attention, "xvolution_fused", always(stride=1)),
+        Break("float64", contract, "xvolution_fused", widen),
+        Break("stride ignored", contract, "xvolution_fused", always(stride=1)),
     ),
     "stacking-reaches-the-whole-image": (
-        Break("one direction", attention, "pssa", look_right_only),
-        Break("length ignored", attention, "pssa", always(length=1)),
+        Break("one direction", stacking, "pssa", look_right_only),
+        Break("length ignored", stacking, "pssa", always(length=1)),
     ),
     "convolution-is-attention-with-one-hot-positions": (
         Break("backwards", attention, "shift", shift_backwards),
@@ -356,8 +376,9 @@ def test_a_hypothesis_is_missed_because_of_numbers_not_of_shapes(each: Claim, mo
         assert left.shape == right.shape
         return bool((left == right).all())
 
-    for module in (reparameterisation, attention):
-        monkeypatch.setattr(module, "same", compare)
+    for module in catalogue.MODULES:
+        if hasattr(module, "same"):
+            monkeypatch.setattr(module, "same", compare)
     for hypothesis in each.hypotheses:
         assert not all(each.holds(**case) for case in hypothesis.without)
 
@@ -370,7 +391,7 @@ def test_cycle_counts_are_held_against_five_hundred_simulations_and_sides_that_d
 
 
 def test_a_claim_is_found_by_its_id():
-    assert find("parallel-branches-merge") is reparameterisation.parallel_branches_merge
+    assert find("parallel-branches-merge") is folding.parallel_branches_merge
 
 
 def test_an_unknown_id_is_answered_with_the_nearest():
@@ -395,7 +416,7 @@ def test_a_pattern_that_matches_nothing_is_an_error_even_beside_one_that_does():
 
 def test_checking_all_checks_each_and_says_which_is_next(monkeypatch):
     few = {each.id: each for each in select(["A7"])}
-    monkeypatch.setattr(catalogue, "CLAIMS", few)
+    monkeypatch.setattr(pool, "CLAIMS", few)
     announced: list[Claim] = []
     verdicts = check_all(announced.append)
     assert [verdict.claim for verdict in verdicts] == announced == list(few.values())
@@ -410,3 +431,27 @@ def test_every_claim_of_a_module_is_in_the_catalogue_under_an_id_of_its_own():
         if isinstance(value, Claim)
     ]
     assert list(CLAIMS.values()) == claims
+
+
+def module_with(**claims):
+    return SimpleNamespace(**claims)
+
+
+def test_an_unknown_hypothesis_does_not_load():
+    known = folding.parallel_branches_merge
+    strange = replace(known.hypotheses[0], text="the moon is full")
+    with pytest.raises(
+        ValueError, match=r"must be one of proofs\.hypotheses, not 'the moon is full'"
+    ):
+        collect([module_with(one=replace(known, hypotheses=(strange,)))])
+
+
+def test_two_claims_of_one_id_do_not_load():
+    known = folding.parallel_branches_merge
+    with pytest.raises(ValueError, match="must have an id of its own"):
+        collect([module_with(one=known), module_with(other=known)])
+
+
+def test_every_known_hypothesis_is_one_of_a_claim():
+    used = {hypothesis.text for each in CLAIMS.values() for hypothesis in each.hypotheses}
+    assert used == set(HYPOTHESES)

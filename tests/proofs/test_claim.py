@@ -7,7 +7,9 @@ from fractions import Fraction
 import pytest
 
 from proofs.article import ours
-from proofs.claim import Cases, Hypothesis, check, claim, grid, plain, search, written
+from proofs.claim import Hypothesis, Rung, claim
+from proofs.domain import Cases, grid, plain, written
+from proofs.verdict import check, search
 
 
 def made(predicate, *, over, status="identity", **rest):
@@ -128,16 +130,46 @@ def test_a_claim_must_state_itself():
         made(wordless, over=grid(x=(1,)))
 
 
-@pytest.mark.parametrize("status", ["identity", "bounded", "false"])
-def test_hypotheses_belong_to_conditional_claims(status):
+@pytest.mark.parametrize("status", ["identity", "false"])
+def test_an_identity_or_a_false_claim_has_no_hypotheses(status):
     extra = (Hypothesis(text="", without=grid(x=())),)
-    with pytest.raises(ValueError, match="if and only if it is conditional"):
+    with pytest.raises(ValueError, match="must be conditional, bounded or measured"):
         made(small, over=grid(x=(1,)), status=status, hypotheses=extra)
 
 
 def test_a_conditional_claim_must_have_hypotheses():
-    with pytest.raises(ValueError, match="if and only if it is conditional"):
+    with pytest.raises(ValueError, match="must have hypotheses, being conditional"):
         made(small, over=grid(x=(1,)), status="conditional")
+
+
+@pytest.mark.parametrize(("status", "rule"), [("measured", ""), ("identity", "at least half")])
+def test_a_decision_rule_belongs_to_measured_claims(status, rule):
+    with pytest.raises(ValueError, match="if and only if it is measured"):
+        made(small, over=grid(x=(1,)), status=status, rule=rule)
+
+
+def by_other_means(**rest):
+    return Rung(evidence="SMT solver", **rest)
+
+
+def test_every_rung_must_hold_on_a_domain_of_its_own():
+    good, bad = by_other_means(over=grid(x=(2,))), by_other_means(over=grid(x=(2, 7)))
+    assert check(made(small, over=grid(x=(1,)), rungs=(good,))).outcome == "holds"
+    verdict = check(made(small, over=grid(x=(1,)), rungs=(good, bad)))
+    assert verdict.surprise == "by SMT solver it fails at x=7"
+    assert verdict.evidence == (("exhaustive search", 1), ("SMT solver", 1), ("SMT solver", 2))
+
+
+def test_a_rung_without_a_case_or_with_an_error_is_a_surprise():
+    empty, broken = (
+        by_other_means(over=grid(x=())),
+        by_other_means(over=grid(x=(1,)), holds=lambda x: 1 / (x - 1) < 2),
+    )
+    over = grid(x=(1,))
+    assert (
+        check(made(small, over=over, rungs=(empty,))).surprise == "by SMT solver no case was tried"
+    )
+    assert "ZeroDivisionError" in check(made(small, over=over, rungs=(broken,))).surprise
 
 
 @pytest.mark.parametrize(("status", "order"), [("false", ""), ("identity", "upwards")])

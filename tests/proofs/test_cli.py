@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from proofs import cli, reparameterisation
+from proofs import cli
 from proofs.catalogue import CLAIMS
+from proofs.claims import folding
 
 QUICK = "opposite-directions-are-redundant"
 FALSE = "x-volution-is-a-convolution-of-its-input"
@@ -26,9 +27,9 @@ def proofs(monkeypatch, capsys):
 
 @pytest.fixture
 def forgotten_beta(monkeypatch):
-    right = reparameterisation.fold_batch_norm
+    right = folding.fold_batch_norm
     monkeypatch.setattr(
-        reparameterisation,
+        folding,
         "fold_batch_norm",
         lambda w, b, bn, **rest: right(w, b, bn._replace(beta=bn.beta * 0), **rest),
     )

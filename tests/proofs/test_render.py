@@ -6,8 +6,10 @@ import pytest
 
 from proofs.article import UNDECIDED, ours
 from proofs.catalogue import CLAIMS
-from proofs.claim import Hypothesis, check, claim, grid
+from proofs.claim import Hypothesis, claim
+from proofs.domain import grid
 from proofs.render import claims_page
+from proofs.verdict import check
 
 PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
 

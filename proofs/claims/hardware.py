@@ -23,7 +23,8 @@ from hwsim.tiling import ORDERS, Order, Tiling, pieces
 from hwsim.traffic import Traffic, traffic
 from hwsim.workload import Convolution, Elementwise, Gemm
 from proofs.article import NO_EXTRA_COMPUTATION, NO_EXTRA_OPERATOR, ours
-from proofs.claim import Case, Cases, claim, grid
+from proofs.claim import claim
+from proofs.domain import Case, Cases, grid
 
 SIZES = (1, 2, 3, 5, 7)
 PRODUCTS = grid(

@@ -12,7 +12,8 @@ import numpy as np
 
 from proofs.article import ours
 from proofs.cases import CASES, OperatorCase, at, cast, leaves, operators, with_leaf
-from proofs.claim import Case, Cases, Hypothesis, claim, grid
+from proofs.claim import Hypothesis, claim
+from proofs.domain import Case, Cases, grid
 from proofs.rings import Array, duals, rationals, slopes, values
 
 

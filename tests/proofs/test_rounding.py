@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from proofs.reparameterisation import float32_forms, float32_forms_differ_by_rounding_only
+from proofs.claims.rounding import float32_forms, float32_forms_differ_by_rounding_only
 
 
 def test_the_two_forms_are_bounded_but_not_equal_in_float32():

@@ -1,17 +1,12 @@
-"""The literal judges of ``proofs.attention``, on cases small enough to do by hand."""
+"""The literal judges of ``proofs.claims``, on cases small enough to do by hand."""
 
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from proofs.attention import (
-    displaced,
-    literal_dynamic_convolution,
-    literal_pssa,
-    output_sides,
-    read,
-)
+from proofs.claims.literal import literal_dynamic_convolution, literal_pssa, output_sides, read
+from proofs.claims.sharing import displaced
 from proofs.rings import Array
 
 
