@@ -3,6 +3,9 @@
 from collections.abc import Collection
 from difflib import get_close_matches
 
+MOST_LISTED = 24
+"""Names an error lists: ours."""
+
 
 def at_least(what: str, value: object, least: int) -> None:
     """Raise ``ValueError`` unless ``value`` is an integer (not a truth value) ≥ ``least``."""
@@ -17,9 +20,14 @@ def instance_of(what: str, value: object, kind: type, words: str) -> None:
 
 
 def one_of(what: str, name: str, known: Collection[str]) -> str:
-    """Return ``name``, or raise ``ValueError`` that lists ``known`` and the nearest of them."""
+    """Return ``name``, or raise ``ValueError`` that lists ``known`` and the nearest of them.
+
+    Of more than ``MOST_LISTED`` known names the first ones are listed.
+    """
     if name in known:
         return name
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f" (did you mean {near[0]}?)" if near else ""
-    raise ValueError(f"{what} must be one of {', '.join(known)}, not {name!r}{hint}")
+    listed = list(known)[:MOST_LISTED]
+    more = f" and {len(known) - len(listed)} more" if len(known) > len(listed) else ""
+    raise ValueError(f"{what} must be one of {', '.join(listed)}{more}, not {name!r}{hint}")

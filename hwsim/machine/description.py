@@ -105,7 +105,7 @@ class Machine:
 
     def _check_sources(self) -> None:
         instance_of("sources", self.sources, Mapping, "a table")
-        known = (*constants(self), *(name for name in _names(self) if name not in NO_CONSTANTS))
+        known = _with_tables(constants(self))
         for key, source in self.sources.items():
             one_of("each key of sources", key, known)
             instance_of(f"sources.{key}", source, str, "a text that names a source")
@@ -187,6 +187,12 @@ def with_vector_unit(machine: Machine, lanes: int) -> Machine:
     assumed = replace(machine, vector=unit, support=support, sources={})
     added = {key: "ours: hypothetical" for key in constants(assumed) if key.startswith("vector")}
     return replace(assumed, sources=kept | added)
+
+
+def _with_tables(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Keys, and those of the tables they are in."""
+    tables = {key.rsplit(".", depth)[0]: None for key in keys for depth in range(1, 3)}
+    return (*keys, *(table for table in tables if table not in keys))
 
 
 def _leaves(described: Mapping[str, object], prefix: str = "") -> list[str]:

@@ -23,8 +23,17 @@ def changed(old, new):
     return TPU.replace(old, new, 1)
 
 
-def test_three_presets_come_with_the_package():
-    assert preset_names() == ("gemmini-default", "scalesim-default", "tpu-v1")
+def test_the_presets_come_with_the_package():
+    assert preset_names() == (
+        "davinci-310p",
+        "ethos-u55-like",
+        "eyeriss-v1",
+        "gemmini-default",
+        "nvdla-full",
+        "nvdla-small",
+        "scalesim-default",
+        "tpu-v1",
+    )
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hwsim.io import preset, preset_names
 from hwsim.machine import (
     ARRAY_KINDS,
+    SUPPORTED_KINDS,
     AdderTrees,
     Array,
     Buffers,
@@ -93,6 +94,16 @@ def test_an_array_has_a_peak_and_fits_the_dataflows_of_its_kind_only(array, peak
 )
 def test_support_is_what_is_declared_or_what_the_units_allow(unit, kind, entry):
     assert str(unit.supports(kind)) == entry
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_says_how_it_executes_every_kind_of_primitive(name):
+    unit = preset(name)
+    for kind in SUPPORTED_KINDS:
+        entry = unit.supports(kind)
+        assert source_of(unit, f"support.{kind}") or source_of(unit, "support")
+        if kind in VECTOR_KINDS and unit.vector is not None:
+            assert entry.executable == (kind in unit.vector.cycles_per_element)
 
 
 def test_the_source_of_a_constant_is_its_own_or_that_of_its_table():
@@ -185,6 +196,11 @@ def test_constants_are_every_field_by_its_dotted_key_and_absent_parts():
         ("tpu-v1", 92e12, 28 * 2**20 + 4 * 64 * 2**10),  # "92 TOPS", "28 MiB", and the FIFO
         ("gemmini-default", 512e9, (256 + 64) * 2**10),  # 16 x 16 at 1 GHz
         ("scalesim-default", 2048e9, 3 * 64 * 2**10),  # 32 x 32 at our 1 GHz
+        ("eyeriss-v1", 67.2e9, 100 * 2**10 + 168 * 224 * 2),  # "peak 67.2 GOPS" at 200 MHz
+        ("nvdla-small", 128e9, (128 + 64) * 2**10),  # 64 MACs at 1 GHz
+        ("nvdla-full", 4096e9, (512 + 256) * 2**10),  # 2048 MACs at 1 GHz
+        ("ethos-u55-like", 256e9, 46 * 2**10),  # 256 MACs at 500 MHz
+        ("davinci-310p", 8.68e12, (1024 + 256) * 2**10),  # 4096 MACs at 1060 MHz
     ],
 )
 def test_presets_have_the_peak_and_the_memory_of_their_sources(name, peak, on_chip_bytes):

@@ -6,13 +6,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hwsim.buffers import walk
-from hwsim.io import preset, preset_names
+from hwsim.io import preset
 from hwsim.machine import Array, Dram
 from hwsim.networks import network
 from hwsim.search import best_run, run
 from hwsim.tiling import candidates, fits, tile_bytes
 from hwsim.workload import Convolution
-from tests.hwsim.strategies import buffers, machine, machines, workloads
+from tests.hwsim.strategies import COSTED, buffers, machine, machines, workloads
 
 
 def tried(conv, unit):
@@ -63,7 +63,7 @@ def test_buffers_too_small_for_one_tile_are_refused_in_one_sentence():
     assert best_run(conv, machine(buffers=buffers(400)))
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", COSTED)
 def test_what_a_preset_fetches_for_resnet34_fits_its_buffers(name):
     """Tile by tile on the literal walk, which also agrees on the bytes."""
     unit = preset(name)
