@@ -24,7 +24,16 @@ from hwsim.machine import (
     with_vector_unit,
 )
 from hwsim.networks import NETWORKS, Network, network
-from hwsim.workload import Convolution, Elementwise, Layer, Pooling, Softmax, matrix_product
+from hwsim.workload import (
+    Convolution,
+    Copy,
+    Elementwise,
+    Layer,
+    Pooling,
+    Softmax,
+    Unmodelled,
+    matrix_product,
+)
 
 __all__ = [
     "FORMS",
@@ -33,6 +42,7 @@ __all__ = [
     "Array",
     "Buffers",
     "Convolution",
+    "Copy",
     "Cost",
     "Cube",
     "Dram",
@@ -48,6 +58,7 @@ __all__ = [
     "SharedL2",
     "Softmax",
     "Support",
+    "Unmodelled",
     "VectorUnit",
     "compare_forms",
     "estimate",

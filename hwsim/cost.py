@@ -8,12 +8,13 @@ from typing import Self
 class Cost:
     """Extensive quantities only; ratios are methods, so they cannot go stale.
 
-    The first five are a budget: the total is their sum, by construction.
+    The first six are a budget: the total is their sum, by construction.
 
     * ``compute_cycles``: the multiply-accumulates at the array's peak rate, rounded up.
     * ``fragmentation_cycles``: operands streamed while part of the array stands empty.
     * ``fill_drain_cycles``: skew, loading of the operand that stays, draining of results.
     * ``vector_cycles``: the vector unit at work while the array is not.
+    * ``movement_cycles``: the data mover at work while nothing computes.
     * ``stall_cycles``: everything waits for DRAM.
 
     ``hidden_vector_cycles`` is vector work under the array's, outside the budget.
@@ -25,6 +26,7 @@ class Cost:
     fragmentation_cycles: int = 0
     fill_drain_cycles: int = 0
     vector_cycles: int = 0
+    movement_cycles: int = 0
     stall_cycles: int = 0
     hidden_vector_cycles: int = 0
     macs: int = 0
@@ -50,7 +52,7 @@ class Cost:
     @property
     def budget(self) -> dict[str, int]:
         """Parts of the total by name, cycles."""
-        names = ("compute", "fragmentation", "fill_drain", "vector", "stall")
+        names = ("compute", "fragmentation", "fill_drain", "vector", "movement", "stall")
         return {name: getattr(self, f"{name}_cycles") for name in names}
 
     @property

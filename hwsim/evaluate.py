@@ -1,11 +1,12 @@
 """What a network, or a layer in several forms, costs on a machine.
 
 Policy, the same for all forms: primitives run one after another, and every tensor between two of
-them goes through DRAM. A vector primitive takes the longer of its vector cycles and its transfer.
-A fused one (ReLU, affine) moves nothing, and its vector cycles hide under the array's as far as the
-convolution before it lasts; what does not fit there is exposed. A primitive for which the machine
-has no unit is *not executable*: it costs nothing, is counted as missing and reported with the
-reason.
+them goes through DRAM. A vector primitive takes the longer of its vector cycles and its transfer,
+a copy the longer of the mover's cycles and its transfer. A fused one (ReLU, affine) moves nothing,
+and its vector cycles hide under the array's as far as the convolution before it lasts; what does
+not fit there is exposed. A primitive that the machine's support matrix rules out is *not
+executable*, one that nothing here describes is unmodelled: it costs nothing, is counted as missing
+and reported with the reason.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,15 @@ from hwsim.networks import Network, network
 from hwsim.search import Run, best_run
 from hwsim.tiling import Tiling
 from hwsim.traffic import compulsory_traffic
-from hwsim.workload import Convolution, Layer, Primitive, VectorPrimitive
+from hwsim.workload import (
+    VECTOR_KINDS,
+    Convolution,
+    Copy,
+    Layer,
+    Primitive,
+    Unmodelled,
+    VectorPrimitive,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,9 +189,16 @@ def _layer_cost(layer: Layer, runs: dict[Convolution, Run], machine: Machine) ->
     done: list[PrimitiveCost] = []
     shelter = 0  # cycles of the array under which a fused primitive can hide
     for primitive in layer.primitives:
-        if isinstance(primitive, Convolution):
+        reason = _missing(primitive, machine)
+        if reason is not None or isinstance(primitive, Unmodelled):
+            priced = PrimitiveCost(primitive=primitive, cost=Cost(), reason=reason)
+            shelter = 0
+        elif isinstance(primitive, Convolution):
             priced = _array_cost(primitive, runs[primitive], machine)
             shelter = priced.cost.cycles
+        elif isinstance(primitive, Copy):
+            priced = _copy_cost(primitive, machine)
+            shelter = 0
         else:
             priced = _vector_cost(primitive, machine, shelter if primitive.fused else 0)
             shelter = max(0, shelter - priced.cost.hidden_vector_cycles) if primitive.fused else 0
@@ -208,12 +224,35 @@ def _array_cost(conv: Convolution, run: Run, machine: Machine) -> PrimitiveCost:
     return PrimitiveCost(primitive=conv, cost=cost, tiling=run.tiling)
 
 
+def _missing(work: Primitive, machine: Machine) -> str | None:
+    """Why the primitive is not in the cost; ``None`` if it is."""
+    if isinstance(work, Unmodelled):
+        return f"{work.label}: {work.reason}"
+    if machine.supports(work.kind).executable:
+        return None
+    unit = machine.vector is None and work.kind in VECTOR_KINDS
+    lacking = "has no vector unit" if unit else f"does not execute {work.kind}"
+    return f"{work.label}: {machine.name} {lacking}"
+
+
+def _copy_cost(work: Copy, machine: Machine) -> PrimitiveCost:
+    read, written = (n * machine.operand_bytes for n in (work.read_elements, work.write_elements))
+    mover = machine.mover
+    busy = 0 if mover is None else mover.cycles(max(read, written))
+    moving = machine.dram.transfer_cycles(read) + machine.dram.transfer_cycles(written)
+    cost = Cost(
+        movement_cycles=busy,
+        stall_cycles=max(0, moving - busy),
+        dram_read_bytes=read,
+        dram_write_bytes=written,
+        compulsory_bytes=read + written,
+    )
+    return PrimitiveCost(primitive=work, cost=cost)
+
+
 def _vector_cost(work: VectorPrimitive, machine: Machine, shelter: int) -> PrimitiveCost:
     unit = machine.vector
-    if unit is None or work.kind not in unit.cycles_per_element:
-        lacking = "has no vector unit" if unit is None else f"does not execute {work.kind}"
-        reason = f"{work.label}: {machine.name} {lacking}"
-        return PrimitiveCost(primitive=work, cost=Cost(), reason=reason)
+    assert unit is not None  # noqa: S101 - the machine supports it
     busy = unit.cycles(work.kind, work.operations)
     hidden = min(busy, shelter)
     read, written = (n * machine.operand_bytes for n in (work.read_elements, work.write_elements))

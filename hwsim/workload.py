@@ -3,8 +3,9 @@
 Everything an array of multiply-accumulate elements does is a ``Convolution``; a matrix product is
 one with a 1×1 kernel and width 1 (``matrix_product``), and a batch of products that share no
 operand is a grouped one. What is done element by element is an ``Elementwise``, ``Pooling`` or
-``Softmax``. A ``label`` says what a primitive is for; it takes no part in comparisons, so equal
-shapes cost the same.
+``Softmax``; what is moved without computing, a ``Copy``. An ``Unmodelled`` stands for what a
+workload asks and nothing here describes: it is never costed and always named. A ``label`` says what
+a primitive is for; it takes no part in comparisons, so equal shapes cost the same.
 
 A batch normalisation that follows a convolution is folded into it at inference and appears
 nowhere, unless a form says that it is kept.
@@ -17,7 +18,15 @@ from hwsim.checks import at_least, one_of
 
 Dim: TypeAlias = Literal["m", "n", "k"]
 
-ELEMENTWISE_KINDS = ("relu", "add", "multiply", "affine", "response_norm")
+ELEMENTWISE_KINDS = (
+    "relu",
+    "add",
+    "multiply",
+    "affine",
+    "response_norm",
+    "divide",
+    "transcendental",
+)
 POOLING_KINDS = ("maximum", "mean")
 VECTOR_KINDS = (*ELEMENTWISE_KINDS, *POOLING_KINDS, "softmax")
 
@@ -89,6 +98,13 @@ class Convolution:
         return self.kernel_h * self.kernel_w
 
     @property
+    def kind(self) -> str:
+        """Which entry of a support matrix it needs."""
+        if self.groups > 1 and self.groups == self.in_channels:
+            return "depthwise"
+        return "matrix product" if self.taps == self.width == 1 else "convolution"
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates, products with the padding's zeros included."""
         pixels = self.batch * self.out_height * self.out_width
@@ -122,7 +138,8 @@ class Elementwise:
     """One result per element, from ``inputs`` tensors of the same size.
 
     ``relu`` max(x, 0); ``add`` x + y; ``multiply`` x·y; ``affine`` a_c·x + b_c with constants per
-    channel; ``response_norm`` x over a power of the squares in the channels around it. A ``fused``
+    channel; ``response_norm`` x over a power of the squares in the channels around it; ``divide``
+    x/y; ``transcendental`` a function that is none of these, such as an exponential. A ``fused``
     one is applied while the primitive before it writes its results: it moves nothing through DRAM,
     but occupies the vector unit all the same.
     """
@@ -221,8 +238,31 @@ class Softmax:
         return self.operations
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """Numbers read and written elsewhere, unchanged: a transpose, a concatenation, a padding."""
+
+    read_elements: int
+    write_elements: int
+    label: str = field(default="copy", compare=False)
+    kind: ClassVar[str] = "copy"
+
+    def __post_init__(self) -> None:
+        at_least("copy read_elements", self.read_elements, 0)
+        at_least("copy write_elements", self.write_elements, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmodelled:
+    """Something asked that no primitive describes, with the ``reason``."""
+
+    reason: str
+    label: str = field(default="unmodelled", compare=False)
+    kind: ClassVar[str] = "unmodelled"
+
+
 VectorPrimitive: TypeAlias = Elementwise | Pooling | Softmax
-Primitive: TypeAlias = Convolution | VectorPrimitive
+Primitive: TypeAlias = Convolution | VectorPrimitive | Copy | Unmodelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

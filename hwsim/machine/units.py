@@ -17,14 +17,16 @@ HYPOTHETICAL_CYCLES: Mapping[str, int] = MappingProxyType(
         "multiply": 1,
         "affine": 2,
         "response_norm": 5,
+        "divide": 1,
+        "transcendental": 1,
         "maximum": 1,
         "mean": 1,
         "softmax": 4,
     }
 )
-"""Cycles per element of ``with_vector_unit``. Ours: one per pass over the data; affine is a
-multiplication and an addition, softmax a maximum, an exponential, a sum and a division,
-response_norm a square, a sum over channels, a logarithm, an exponential and a product."""
+"""Cycles per element of ``with_vector_unit``. Ours: one per pass over the data, whatever function
+is applied; affine is a multiplication and an addition, softmax a maximum, an exponential, a sum and
+a division, response_norm a square, a sum over channels, a logarithm, an exponential, a product."""
 
 SHIFTS: Mapping[str, str] = MappingProxyType(
     {
@@ -74,3 +76,10 @@ class Mover:
         at_least("mover.latency_cycles", self.latency_cycles, 0)
         one_of("mover.shift", str(self.shift), SHIFTS)
         at_least("mover.block_channels", self.block_channels, 1)
+
+    def cycles(self, moved_bytes: int) -> int:
+        """Cycles to move so many bytes; moving nothing takes none."""
+        if not moved_bytes:
+            return 0
+        rate = self.bytes_per_cycle
+        return self.latency_cycles + ceil_div(moved_bytes * rate.denominator, rate.numerator)

@@ -8,7 +8,7 @@ from hwsim.cost import Cost
 from hwsim.evaluate import Estimate
 from hwsim.machine import Machine, constants
 
-CYCLES = ("cycles", "compute", "fragments", "fill/drain", "vector", "stall")
+CYCLES = ("cycles", "compute", "fragments", "fill/drain", "vector", "move", "stall")
 QUANTITIES = (*CYCLES, "util %", "MMAC", "DRAM kB", "x least")
 
 

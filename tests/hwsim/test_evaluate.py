@@ -1,4 +1,5 @@
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
@@ -7,11 +8,19 @@ from hwsim.cost import Cost
 from hwsim.evaluate import compare_forms, cost_layers, estimate, layer_forms
 from hwsim.io import preset
 from hwsim.lowering import FORMS
-from hwsim.machine import with_vector_unit
+from hwsim.machine import Mover, Support, with_vector_unit
 from hwsim.networks import network
 from hwsim.search import best_run
 from hwsim.tiling import Tiling
-from hwsim.workload import Elementwise, Layer, Softmax, matrix_product
+from hwsim.workload import (
+    Convolution,
+    Copy,
+    Elementwise,
+    Layer,
+    Softmax,
+    Unmodelled,
+    matrix_product,
+)
 from tests.hwsim.strategies import COSTED, buffers, machine, machines, workloads
 
 
@@ -77,6 +86,32 @@ def test_a_fused_primitive_hides_under_the_array_and_what_does_not_fit_is_expose
     assert exposed.hidden_vector_cycles == alone.cycles
     assert exposed.vector_cycles == 4 + 3
     assert exposed.dram_bytes == alone.dram_bytes
+
+
+def test_a_copy_takes_the_longer_of_mover_and_dram_by_hand():
+    """100 read and 60 written at 4 per cycle: 25 + 15; the mover takes 2 + 100 / 2."""
+    copy = Copy(read_elements=100, write_elements=60)
+    assert cost_of(machine(), copy).cost.budget["stall"] == 40
+    slow = machine(mover=Mover(bytes_per_cycle=Fraction(2), latency_cycles=2))
+    cost = cost_of(slow, copy).cost
+    assert (cost.movement_cycles, cost.stall_cycles, cost.cycles) == (52, 0, 52)
+    assert (cost.dram_read_bytes, cost.dram_write_bytes) == (100, 60)
+
+
+def test_what_nothing_describes_is_named_and_never_free():
+    product = matrix_product(3, 3, 3)
+    layer = cost_of(machine(), product, Unmodelled(reason="nobody knows", label="Thing"))
+    assert layer.not_executable == ("Thing: nobody knows",)
+    assert layer.cost == cost_of(machine(), product).cost
+
+
+def test_what_the_support_matrix_rules_out_is_not_executed():
+    unit = machine(support={"depthwise": Support(level="not executable")})
+    depthwise = Convolution(in_channels=4, out_channels=4, groups=4, height=5, width=5)
+    layer = cost_of(unit, depthwise)
+    assert layer.not_executable == ("convolution: small does not execute depthwise",)
+    assert layer.cost == Cost()
+    assert cost_of(unit, replace(depthwise, groups=1)).cost.macs == 400
 
 
 def test_nothing_hides_under_vector_work():
@@ -164,6 +199,7 @@ def test_the_worked_example_of_the_documentation():
         "fragmentation": 896,
         "fill_drain": 9_632,
         "vector": 0,
+        "movement": 0,
         "stall": 4_606,
     }
     assert only.cost.cycles == 21_406

@@ -69,7 +69,7 @@ def test_pooling_and_softmax_read_and_write_each_number_once():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: Elementwise(kind="divide", elements=1), "elementwise kind must be one of"),
+        (lambda: Elementwise(kind="power", elements=1), "elementwise kind must be one of"),
         (lambda: Elementwise(kind="add", elements=1, inputs=2, fused=True), "must have one input"),
         (lambda: Pooling(kind="median", inputs=1, outputs=1, window=1), "pooling kind must be"),
         (lambda: Softmax(rows=0, cols=1), "softmax rows must be an integer of at least 1"),
