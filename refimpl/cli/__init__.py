@@ -5,10 +5,10 @@ One file per group of commands; this is the only package of ``refimpl`` that pri
 
 import typer
 
-from refimpl.cli import fuse, layers, train, vectors
+from refimpl.cli import check, fuse, layers, train, vectors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
-for command in (vectors.vectors, vectors.check, vectors.verify, layers.layers):
+for command in (vectors.vectors, check.check, check.verify, layers.layers):
     app.command()(command)
 app.command()(fuse.fuse)
 app.command()(train.train)

@@ -20,7 +20,7 @@ def progress(doing: str, steps: int) -> Iterator[Any]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(doing, total=steps)
-        yield lambda name: bar.update(task, advance=1, description=f"{doing} {name}")
+        yield lambda name, count=1: bar.update(task, advance=count, description=f"{doing} {name}")
 
 
 @contextmanager

@@ -1,28 +1,23 @@
-"""Golden vectors: write a set, check a device's files against it."""
+"""Golden vectors: write a set."""
 
-import json
 import shlex
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from refimpl import io
-from refimpl.bitexact.bounds import Bound
 from refimpl.bitexact.operators import OPERATORS
-from refimpl.cli.terminal import WRONG, progress, sentences
+from refimpl.cli.terminal import progress, sentences
 from refimpl.nets.graph import Network
 from refimpl.nets.resnet import resnet
 from refimpl.vectors.case import ARITHMETICS, Case, Choices
-from refimpl.vectors.check import Verdict, judge
-from refimpl.vectors.formats import UnknownBitsError
-from refimpl.vectors.layouts import BY_NAME
-from refimpl.vectors.manifest import CaseEntry, Tensor
+from refimpl.vectors.files.kinds import CASE_KINDS, TENSOR_KINDS
+from refimpl.vectors.layouts import FAMILIES
 from refimpl.vectors.network import inputs_of, network_cases, prepare, until
 from refimpl.vectors.stimuli import Sizes, random_cases
-from refimpl.vectors.write import set_files
+from refimpl.vectors.write import About, Written, set_files
 
 DEPTHS = {"resnet34": 34, "resnet50": 50}
 Operators = Annotated[
@@ -59,9 +54,20 @@ def vectors(
     ] = "half_up",
     order: Annotated[str, typer.Option(help="fp32: loop order, cuv or uvc.")] = "cuv",
     bias: Annotated[str, typer.Option(help="fp32: bias first or last.")] = "last",
-    layout: Annotated[str, typer.Option(help=".bin and .hex: nchw or nhwc.")] = "nchw",
+    k_tile: Annotated[
+        int | None, typer.Option(help="Show partial sums after every K_TILE taps.")
+    ] = None,
+    im2col: Annotated[
+        str | None, typer.Option(help="Show im2col columns in this order: cuv or uvc.")
+    ] = None,
+    layout: Annotated[
+        str, typer.Option(help=f"Order of elements in memory: {', '.join(FAMILIES)}.")
+    ] = "nchw",
+    lanes: Annotated[
+        int, typer.Option(help="Elements of a memory word, the first in its lowest bits.")
+    ] = 1,
     kinds: Annotated[
-        str, typer.Option("--files", help="Kinds of file, of npy, bin and hex.")
+        str, typer.Option("--files", help=f"Of {', '.join((*TENSOR_KINDS, *CASE_KINDS))}.")
     ] = "npy,bin,hex",
     side: Annotated[int, typer.Option(help="Layers: input side of the network, pixels.")] = 224,
     crop: Annotated[
@@ -94,7 +100,10 @@ def vectors(
             rounding=rounding,
             order=order,
             bias_at=bias,
+            k_tile=k_tile,
+            im2col=im2col,
         )
+        written = Written(layout=layout, lanes=lanes, kinds=tuple(kinds.split(",")))
         sizes = Sizes(
             batch=batch,
             channels=channels,
@@ -113,61 +122,12 @@ def vectors(
         with progress("writing", len(cases)) as advance:
             files = set_files(
                 _each(cases, advance),
-                command=_regenerate(context),
-                tool_version=io.tool_version(),
-                layout=layout,
-                kinds=tuple(kinds.split(",")),
+                about=About(command=_regenerate(context), tool_version=io.tool_version()),
+                written=written,
             )
             count = io.write_directory(out, files)
     typer.echo(f"{out}: {len(cases)} cases, {count} files; check a device with")
     typer.echo(f"  refimpl check {shlex.quote(str(out))} DEVICE_DIRECTORY")
-
-
-def check(
-    golden: Annotated[Path, typer.Argument(help="A set written by `refimpl vectors`.")],
-    device: Annotated[
-        Path, typer.Argument(help="What the device wrote: <case>/<tensor>.npy, .bin or .hex.")
-    ],
-    case: Annotated[list[str] | None, typer.Option(help="Only these cases.")] = None,
-    report: Annotated[Path | None, typer.Option("--json", help="Write the verdicts here.")] = None,
-) -> None:
-    """Judge a device's files: 0 all right, 1 something is wrong, 2 unusable input.
-
-    Every case must have its output file; stages are judged where the device left them. int8 must be
-    equal; fp32 may be within the rigorous bound of any order of summation, and the verdict says so.
-
-    For example:
-
-      refimpl check out/small device/
-
-      refimpl check out/small device/ --case pssa-int8-n2c3o4h7w6k3s1-0 --json verdict.json
-    """
-    with sentences():
-        manifest = io.read_manifest(golden)
-        entries = _chosen(manifest.cases, case)
-        if not device.is_dir():
-            raise io.UnusableError(f"{device} must be a directory of a device's files")
-        verdicts: list[Verdict] = []
-        with progress("checking", len(entries)) as advance:
-            for entry in entries:
-                verdicts += _check_case(golden, device, entry)
-                advance(entry.id)
-        if report is not None:
-            rows = [asdict(verdict) | {"passed": verdict.passed} for verdict in verdicts]
-            io.write_text(report, json.dumps({"verdicts": rows}, indent=2) + "\n")
-    for verdict in verdicts:
-        typer.echo(("ok    " if verdict.passed else "WRONG ") + verdict.sentence)
-    wrong = sum(not verdict.passed for verdict in verdicts)
-    typer.echo(f"{len(verdicts)} files of {len(entries)} cases: {wrong} wrong")
-    if wrong:
-        raise typer.Exit(WRONG)
-
-
-def verify(golden: Annotated[Path, typer.Argument(help="A set.")]) -> None:
-    """Check that every file of a set is what its manifest says."""
-    with sentences():
-        count = io.verify_files(golden, io.read_manifest(golden))
-    typer.echo(f"{golden}: {count} files, all as the manifest says")
 
 
 def _layer_cases(
@@ -194,58 +154,6 @@ def _network(name: str, stage: str) -> Network:
     if name not in DEPTHS:
         raise ValueError(f"network must be one of {', '.join(DEPTHS)}, not {name!r}")
     return resnet(DEPTHS[name], stage=None if stage == "none" else stage)
-
-
-def _chosen(entries: tuple[CaseEntry, ...], names: list[str] | None) -> list[CaseEntry]:
-    if not names:
-        return list(entries)
-    known = {entry.id: entry for entry in entries}
-    for name in names:
-        if name not in known:
-            raise io.UnusableError(f"case must be one of {', '.join(known)}, not {name!r}")
-    return [known[name] for name in names]
-
-
-def _check_case(golden: Path, device: Path, entry: CaseEntry) -> Iterator[Verdict]:
-    """Judge every file the device left for a case, stages first."""
-    by_role: dict[str, Tensor] = {tensor.role: tensor for tensor in entry.tensors}
-    bound = None
-    if "bound" in by_role:
-        reference, reach = (
-            io.read_tensor(golden, by_role[role]) for role in ("reference", "bound")
-        )
-        bound = Bound(reference, reach)
-    for tensor in entry.tensors:
-        if tensor.role not in {"stage", "output"}:
-            continue
-        found = io.device_files(device, entry.id, tensor.name)
-        if tensor.role == "output" and not found:
-            raise io.UnusableError(
-                f"{device} must hold {entry.id}/{tensor.name}.npy, .bin or .hex: no output is there"
-            )
-        if found:
-            expected = io.read_tensor(golden, tensor)
-        for path, kind in found:
-            names = (entry.id, tensor.name, path.name)
-            try:
-                got = io.read_device(path, kind, tensor)
-            except UnknownBitsError as error:
-                yield Verdict(
-                    case=names[0],
-                    tensor=names[1],
-                    file=names[2],
-                    outcome="unknown bits",
-                    elements=tensor.words,
-                    note=f": {error}",
-                )
-                continue
-            yield judge(
-                expected,
-                got,
-                layout=BY_NAME[tensor.layout],
-                names=names,
-                bound=bound if tensor.role == "output" else None,
-            )
 
 
 def _regenerate(context: typer.Context) -> str:

@@ -1,6 +1,7 @@
 """The only place where ``refimpl`` opens files.
 
-``files`` writes and reads, ``sets`` knows golden vectors, ``photographs`` pictures, ``textures``
+``files`` writes and reads, ``sets`` knows golden vectors, ``device`` and ``streams`` what a device
+left, ``photographs`` pictures, ``textures``
 and ``weights`` what networks are trained on and what they learned, ``checkpoints`` anybody's
 weights and ONNX graphs, ``figures`` draws. Whatever is wrong with a file becomes one sentence
 (``UnusableError``); what is being written is complete or absent, never half.
@@ -13,6 +14,12 @@ from refimpl.io.checkpoints import (
     write_checkpoint,
     write_model,
 )
+from refimpl.io.device import (
+    device_files,
+    must_be_directory,
+    read_device,
+    read_device_case,
+)
 from refimpl.io.figures import require_plots, study_figure
 from refimpl.io.files import (
     UnusableError,
@@ -22,15 +29,17 @@ from refimpl.io.files import (
     write_directory,
     write_text,
 )
+from refimpl.io.mismatch import mismatch_figure
 from refimpl.io.photographs import PHOTOGRAPHS, read_photograph
 from refimpl.io.sets import (
     decode,
-    device_files,
-    read_device,
+    every_file,
+    read_case,
     read_manifest,
     read_tensor,
     verify_files,
 )
+from refimpl.io.streams import Bounding, compare_files
 from refimpl.io.textures import PICTURES, read_textures
 from refimpl.io.weights import (
     Trained,
@@ -43,15 +52,22 @@ from refimpl.io.weights import (
 __all__ = [
     "PHOTOGRAPHS",
     "PICTURES",
+    "Bounding",
     "Trained",
     "UnusableError",
+    "compare_files",
     "decode",
     "device_files",
+    "every_file",
+    "mismatch_figure",
+    "must_be_directory",
     "must_be_new",
     "must_take_checkpoint",
     "must_take_weights",
+    "read_case",
     "read_checkpoint",
     "read_device",
+    "read_device_case",
     "read_manifest",
     "read_mapping",
     "read_photograph",

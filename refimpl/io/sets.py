@@ -1,20 +1,17 @@
-"""Sets of golden vectors and the files that a device left, read and checked."""
+"""Sets of golden vectors, read and checked."""
 
-import warnings
+import json
+from collections.abc import Callable, Iterator
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
-from tokenize import TokenError
-from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from refimpl.arrays import Array
 from refimpl.io.files import UnusableError, inside, read
-from refimpl.vectors.formats import FORMATS, from_bytes, from_hex
-from refimpl.vectors.layouts import BY_NAME, to_logical
-from refimpl.vectors.manifest import SCHEMA_VERSION, Manifest, Tensor, VectorFile
+from refimpl.vectors.files.kinds import decode as decode_kind
+from refimpl.vectors.files.readmem import UnknownBitsError
+from refimpl.vectors.manifest import SCHEMA_VERSION, CaseEntry, Manifest, Tensor, VectorFile
 from refimpl.vectors.write import MANIFEST
 
 
@@ -24,14 +21,17 @@ def read_manifest(root: Path) -> Manifest:
     Raises
     ------
     UnusableError
-        If there is none, or it is not one of ours.
+        If there is none, it is not one of ours, or it has changed since it was written.
     """
     path = root / MANIFEST
-    raw = read(path, f"{root} must be a set of vectors with a {MANIFEST}")
+    raw = read(inside(root, MANIFEST), f"{root} must be a set of vectors with a {MANIFEST}")
     try:
+        _must_be_ours(path, raw)
         return Manifest.model_validate_json(raw)
     except ValidationError as error:
         raise UnusableError(_manifest_sentence(path, error)) from error
+    except RecursionError as error:
+        raise UnusableError(f"{path} must be a manifest, not lists nested without end") from error
 
 
 def read_tensor(root: Path, tensor: Tensor, kind: str = "npy") -> Array:
@@ -42,33 +42,68 @@ def read_tensor(root: Path, tensor: Tensor, kind: str = "npy") -> Array:
     UnusableError
         If the file is missing, leads outside the set, or is not what the manifest says.
     """
-    entry = next((each for each in tensor.files if each.kind == kind), None)
-    if entry is None:
-        raise UnusableError(f"the manifest must list a .{kind} file of tensor {tensor.name}")
+    entry = listed(tensor, kind)
     raw = read(inside(root, entry.path), f"{root} must hold {entry.path}, which its manifest lists")
-    _check_hash(entry, raw)
+    check_hash(entry, raw)
     return decode(raw, tensor, kind, entry.path)
 
 
-def verify_files(root: Path, manifest: Manifest) -> int:
-    """Check the hash of every file that a manifest lists; return how many."""
-    entries = [file for case in manifest.cases for each in case.tensors for file in each.files]
+def listed(tensor: Tensor, kind: str) -> VectorFile:
+    """The manifest's line for a kind of file of a tensor.
+
+    Raises
+    ------
+    UnusableError
+        If there is none.
+    """
+    entry = next((each for each in tensor.files if each.kind == kind), None)
+    if entry is None:
+        raise UnusableError(f"the manifest must list a .{kind} file of tensor {tensor.name}")
+    return entry
+
+
+def read_case(root: Path, entry: CaseEntry) -> dict[str, Array]:
+    """Every tensor of a case by name, in logical order."""
+    return {tensor.name: read_tensor(root, tensor) for tensor in entry.tensors}
+
+
+def every_file(manifest: Manifest) -> Iterator[VectorFile]:
+    """Every file that a manifest lists."""
+    for case in manifest.cases:
+        for tensor in case.tensors:
+            yield from tensor.files
+        yield from case.files
+    for sequence in manifest.sequences:
+        yield from sequence.files
+        for step in sequence.steps:
+            yield from step.files
+
+
+def verify_files(
+    root: Path, manifest: Manifest, advance: Callable[[str], None] = lambda _: None
+) -> int:
+    """Check the hash of every file that a manifest lists, and that kinds agree; return how many.
+
+    Raises
+    ------
+    UnusableError
+        If a file is not what the manifest says, or there is one that it does not list.
+    """
+    entries = list(every_file(manifest))
     for entry in entries:
         place = inside(root, entry.path)
-        _check_hash(entry, read(place, f"{root} must hold {entry.path}, as its manifest says"))
+        check_hash(entry, read(place, f"{root} must hold {entry.path}, as its manifest says"))
+        advance(entry.path)
+    known = {MANIFEST, *(entry.path for entry in entries)}
+    for path in sorted(root.rglob("*")):
+        relative = path.relative_to(root).as_posix()
+        if not path.is_dir() and relative not in known:
+            raise UnusableError(f"{root} must hold no {relative}: its manifest does not list it")
     return len(entries)
 
 
-def device_files(root: Path, case: str, tensor: str) -> list[tuple[Path, str]]:
-    """Where a device left a tensor: <root>/<case>/<tensor>.npy, .bin or .hex, those that exist."""
-    found = [(root / case / f"{tensor}.{kind}", kind) for kind in ("npy", "bin", "hex")]
-    return [
-        (inside(root, str(path.relative_to(root))), kind) for path, kind in found if path.exists()
-    ]
-
-
-def read_device(path: Path, kind: str, tensor: Tensor) -> Array:
-    """Read what a device wrote, in logical order.
+def decode(raw: bytes, tensor: Tensor, kind: str, path: str) -> Array:
+    """Turn the bytes of a vector file into the logical array.
 
     Raises
     ------
@@ -77,76 +112,56 @@ def read_device(path: Path, kind: str, tensor: Tensor) -> Array:
     UnknownBitsError
         If a hex dump holds x or z digits.
     """
-    return decode(read(path, f"{path} must be a readable file"), tensor, kind, str(path))
-
-
-def decode(raw: bytes, tensor: Tensor, kind: str, path: str) -> Array:
-    """Turn the bytes of a vector file into the logical array."""
-    readers: dict[str, Any] = {
-        "npy": lambda: _from_npy(raw, tensor),
-        "bin": lambda: _logical(from_bytes(raw, FORMATS[tensor.format], tensor.words), tensor),
-        "hex": lambda: _logical(
-            from_hex(raw.decode("ascii"), FORMATS[tensor.format], tensor.words), tensor
-        ),
-    }
     try:
-        return readers[kind]()
-    except UnicodeDecodeError as error:
-        raise UnusableError(f"{path} must be plain text of hex words") from error
-    except ValueError as error:
-        if type(error) is ValueError:
-            raise UnusableError(f"{path} {error}") from error
+        return decode_kind(kind, raw, tensor.physical)
+    except UnknownBitsError:
         raise
+    except ValueError as error:
+        raise UnusableError(f"{path} {error}") from error
 
 
-def _check_hash(entry: VectorFile, raw: bytes) -> None:
+def check_hash(entry: VectorFile, raw: bytes) -> None:
+    """Compare a file with its line in the manifest.
+
+    Raises
+    ------
+    UnusableError
+        If it is another.
+    """
     if len(raw) != entry.size_bytes or sha256(raw).hexdigest() != entry.sha256:
-        raise UnusableError(
-            f"{entry.path} must be what the manifest's size and SHA-256 say; it has changed since: "
-            f"regenerate the set"
-        )
+        raise changed(entry)
 
 
-def _from_npy(raw: bytes, tensor: Tensor) -> Array:
-    """Read NumPy's format, its header first, so that no size is believed unseen."""
-    dtype = np.dtype(FORMATS[tensor.format].dtype)
-    pickled = "must hold a plain array, not a pickled object"
-    if raw.startswith(b"\x80"):  # how every pickle of protocol 2 or later begins
-        raise ValueError(pickled)
-    buffer = BytesIO(raw)
+def changed(entry: VectorFile) -> UnusableError:
+    """What is said of a file that is not what the manifest says."""
+    return UnusableError(
+        f"{entry.path} must be what the manifest's size and SHA-256 say; it has changed since: "
+        f"regenerate the set"
+    )
+
+
+def _must_be_ours(path: Path, raw: bytes) -> None:
+    """Refuse another version of the schema before its keys are judged."""
     try:
-        with warnings.catch_warnings(action="error"):
-            read = _NPY_HEADERS[np.lib.format.read_magic(buffer)]
-            shape, fortran, found = read(buffer)
-    except (ValueError, KeyError, OSError, SyntaxError, TokenError, Warning) as error:
-        raise ValueError("must be a complete .npy file") from error
-    if found.hasobject:
-        raise ValueError(pickled)
-    if found != dtype or shape != tensor.shape:
-        raise ValueError(f"must hold {tensor.format} of shape {tensor.shape}, not {found} {shape}")
-    payload = raw[buffer.tell() :]
-    if len(payload) != dtype.itemsize * tensor.words:
-        raise ValueError("must be a complete .npy file, and nothing after it")
-    return np.frombuffer(payload, dtype).reshape(shape, order="F" if fortran else "C")
-
-
-_NPY_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
-
-
-def _logical(words: Array, tensor: Tensor) -> Array:
-    return to_logical(words, tensor.shape, BY_NAME[tensor.layout])
+        found = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise UnusableError(f"{path}: the file must be a manifest in JSON: {error}") from error
+    version = found.get("schema_version") if isinstance(found, dict) else None
+    if isinstance(version, bool) or not isinstance(version, int) or version == SCHEMA_VERSION:
+        return
+    what = (
+        "a newer refimpl wrote it: update refimpl to read it"
+        if version > SCHEMA_VERSION
+        else "an older refimpl wrote it: regenerate it with the command it holds"
+    )
+    raise UnusableError(f"{path}: schema_version must be {SCHEMA_VERSION}, not {version}: {what}")
 
 
 def _manifest_sentence(path: Path, error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(step) for step in first["loc"]) or "the file"
-    if where == "schema_version":
-        return f"{path}: schema_version must be {SCHEMA_VERSION}, not {first['input']!r}"
     said = {
         "extra_forbidden": "must not be there: no such key",
         "missing": "must be there",
     }.get(first["type"], f"must be right: {first['msg']}")
-    return f"{path}: {where} {said}"
+    return f"{path}: {where} {said}".replace("\n", " ")

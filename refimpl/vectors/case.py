@@ -1,23 +1,29 @@
 """A case: one operator call with declared arithmetic, its inputs, and how they came about.
 
-Inputs are seeded random tensors (``stimuli.py``) or a layer of a network on an image
-(``layer.py``). The stages and the output are not stored: ``stages`` computes them.
+Inputs are seeded random tensors (``stimuli.py``), a layer of a network on an image (``layer.py``),
+or a node of somebody's ONNX model. The stages and the output are not stored: ``stages.py`` computes
+them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from refimpl.arrays import Array
 from refimpl.bitexact.operators import PIPELINES, Stages, accumulation_of
 from refimpl.bitexact.requantise import rounding_rule
 
-ARITHMETICS = ("int8", "fp32")
+ARITHMETICS = tuple(dict.fromkeys(arithmetic for _, arithmetic in PIPELINES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One operator call; ``attributes`` and ``stimulus`` hold JSON values only."""
+    """One operator call; ``attributes`` and ``stimulus`` hold JSON values only.
+
+    ``formats`` names the format of a tensor or stage whose type does not say it; ``inputs_from``
+    says of which case's tensor an input is a copy, as (case, tensor).
+    """
 
     id: str
     operator: str
@@ -25,16 +31,24 @@ class Case:
     attributes: Mapping[str, Any]
     tensors: Mapping[str, Array]
     stimulus: Mapping[str, Any]
+    formats: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    inputs_from: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What a user may choose about a set's arithmetic; the rest follows from the operator."""
+    """What a user may choose about a set's arithmetic; the rest follows from the operator.
+
+    ``k_tile`` taps make a K tile whose partial sums are shown; ``im2col`` is the order of columns
+    that are shown. Neither changes a bit of the others.
+    """
 
     arithmetics: tuple[str, ...] = ARITHMETICS
     rounding: str = "half_up"
     order: str = "cuv"
     bias_at: str = "last"
+    k_tile: int | None = None
+    im2col: str | None = None
 
     def __post_init__(self) -> None:
         accumulation_of({"order": self.order, "bias_at": self.bias_at})
@@ -44,10 +58,14 @@ class Choices:
                     f"arithmetic must be one of {', '.join(ARITHMETICS)}, not {each!r}"
                 )
         rounding_rule(self.rounding)
+        if self.k_tile is not None and self.k_tile < 1:
+            raise ValueError(f"a K tile must have at least 1 tap, not {self.k_tile}")
+        if self.im2col is not None:
+            accumulation_of({"order": self.im2col})
 
 
-def stages(case: Case) -> Stages:
-    """Every stage of a case by name, in the order of computation; the last is the output."""
+def pipeline(case: Case) -> Stages:
+    """What the operator's own pipeline computes: its stages by name, the last one the output."""
     return PIPELINES[case.operator, case.arithmetic](case.tensors, case.attributes)
 
 
@@ -55,4 +73,11 @@ def ordered(operator: str, choices: Choices) -> dict[str, Any]:
     """The declared summation of an fp32 operator, as attributes; a shift product sums nothing."""
     if operator == "shift_product":
         return {}
-    return {"order": choices.order, "bias_at": choices.bias_at}
+    return {"order": choices.order, "bias_at": choices.bias_at} | shown(operator, choices)
+
+
+def shown(operator: str, choices: Choices) -> dict[str, Any]:
+    """Attributes that only say which stages are shown."""
+    tile = {} if choices.k_tile is None else {"k_tile": choices.k_tile}
+    columns = {} if choices.im2col is None else {"im2col": choices.im2col}
+    return {} if operator == "shift_product" else tile | columns

@@ -1,11 +1,17 @@
 """The verdict on what a device produced: exact, within a rigorous bound, or wrong, and where. Pure.
 
-Integers must be equal. fp32 outputs are "exact" where the bits are equal, and "within bound" where
-every element is within the set's per-element bound of the binary64 reference: then the device is
-one of the declared class (any order of summation), though not this order. Stages are judged for
-equality only.
+    exact                 every bit is equal (NaNs under the manifest's policy)
+    within bound          float output: other bits, each element within the bound of any order of
+                          summation in the device's class of adders
+    bound not applicable  other bits, and the device is outside every class that has a bound
+    wrong                 neither
+    unwritten             elements still hold the prefill 0xdeadbeef
+    unknown bits          a hex dump holds x or z
+
+Only the first two pass. Stages are judged for equality only.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -13,28 +19,48 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.bounds import Bound
-from refimpl.vectors.formats import hex_of
-from refimpl.vectors.layouts import Layout, word_of
+from refimpl.vectors.compare import Chunk, Comparison, FirstBad, compare
+from refimpl.vectors.formats import Format, hex_of, is_nan, ordinals, text_of
+from refimpl.vectors.patterns import pattern, text_map
+from refimpl.vectors.physical import Physical, word_at
 
-Outcome: TypeAlias = Literal["exact", "within bound", "wrong", "unknown bits"]
+Outcome: TypeAlias = Literal[
+    "exact", "within bound", "bound not applicable", "wrong", "unwritten", "unknown bits"
+]
+PASSING = frozenset({"exact", "within bound"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadElement:
-    """The first wrong element, in logical order."""
+    """The first wrong element, in logical order; ``ulps`` counts values of the format between."""
 
     index: tuple[int, ...]
     word: int
+    lane: int
     expected: str
     expected_hex: str
     got: str
     got_hex: str
+    ulps: int | None
     bound: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Maps:
+    """How many elements are wrong: per coordinate of each axis, per pixel, per lane of the word."""
+
+    axes: Mapping[str, Array]
+    pixels: Array | None
+    lanes: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What one file of a device is worth."""
+    """What one file of a device is worth; ``local`` is the same judged from the device's own input.
+
+    ``local`` is None where the stage was not judged so; else the outcome of recomputing the stage
+    from what the device itself left of the stage before it.
+    """
 
     case: str
     tensor: str
@@ -43,12 +69,16 @@ class Verdict:
     elements: int
     wrong: int = 0
     first: BadElement | None = None
+    pattern: str = ""
+    maps: Maps | None = None
     note: str = ""
+    local: str | None = None
+    hints: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Whether the device may stand."""
-        return self.outcome in ("exact", "within bound")
+        return self.outcome in PASSING
 
     @property
     def sentence(self) -> str:
@@ -57,67 +87,124 @@ class Verdict:
         if self.first is None:
             return f"{where}: {self.outcome}, {self.elements} elements{self.note}"
         bad = self.first
+        lane = f", lane {bad.lane}" if bad.lane else ""
         limit = "" if bad.bound is None else f", allowed ±{bad.bound}"
+        apart = "" if bad.ulps is None else f", {bad.ulps} apart"
         return (
             f"{where}: {self.outcome}, {self.wrong} of {self.elements} elements; first at "
-            f"{list(bad.index)} (word {bad.word}): must be {bad.expected} (0x{bad.expected_hex}), "
-            f"not {bad.got} (0x{bad.got_hex}){limit}{self.note}"
+            f"{list(bad.index)} (word {bad.word}{lane}): must be {bad.expected} "
+            f"(0x{bad.expected_hex}), not {bad.got} (0x{bad.got_hex}){apart}{limit}{self.note}"
         )
+
+    @property
+    def map_text(self) -> str:
+        """The map over (y, x) as text; empty where nothing is wrong or there are no pixels."""
+        if self.maps is None or self.maps.pixels is None or not self.wrong:
+            return ""
+        return text_map(self.maps.pixels)
 
 
 def judge(
     expected: Array,
     got: Array,
     *,
-    layout: Layout,
+    of: Physical,
     names: tuple[str, str, str],
     bound: Bound | None = None,
+    tiles: Mapping[str, int] | None = None,
+    outside: str = "",
 ) -> Verdict:
     """Compare one tensor of a device, given in logical order, with the golden one.
 
     ``names`` are the case, the tensor and the file. With a ``bound``, elements whose bits differ
-    may still be within it; a NaN, or an element without a bound, never is.
+    may still be within it; a NaN, or an element without a bound, never is. ``outside`` says why the
+    device is in no class that has a bound.
     """
+    flat = None if bound is None else Bound(*(each.reshape(-1) for each in bound))
+    chunk = Chunk(0, expected.reshape(-1), got.reshape(-1), flat)
+    found = compare([chunk], of, logical=True)
+    return verdict_of(found, of, names, tiles=tiles or {}, outside=outside)
+
+
+def verdict_of(
+    found: Comparison,
+    of: Physical,
+    names: tuple[str, str, str],
+    *,
+    tiles: Mapping[str, int],
+    outside: str = "",
+) -> Verdict:
+    """The verdict on a comparison."""
     case, tensor, file = names
     common: dict[str, Any] = {
         "case": case,
         "tensor": tensor,
         "file": file,
-        "elements": expected.size,
+        "elements": found.elements,
     }
-    differs = _words(expected) != _words(got)
-    if not differs.any():
-        return Verdict(**common, outcome="exact")
-    wrong = differs if bound is None else differs & ~_within(got, bound)
-    if not wrong.any():
-        return Verdict(
-            **common, outcome="within bound", note=f", {int(differs.sum())} with other bits"
-        )
-    index = tuple(int(at) for at in np.argwhere(wrong)[0])
-    limit = None if bound is None else bound.bound[index]
-    first = BadElement(
-        index=index,
-        word=word_of(index, expected.shape, layout),
-        expected=repr(expected[index].item()),
-        expected_hex=hex_of(expected[index]),
-        got=repr(got[index].item()),
-        got_hex=hex_of(got[index]),
-        bound=None
-        if limit is None
-        else f"{limit:.3g} around {bound.reference[index]:.9g}"
-        if bound is not None
-        else None,
+    payloads = f", {found.other_nans} NaNs with other bits" if found.other_nans else ""
+    if not found.wrong:
+        if found.other_bits:
+            note = f", {found.other_bits} with other bits{payloads}"
+            return Verdict(**common, outcome="within bound", note=note)
+        return Verdict(**common, outcome="exact", note=payloads)
+    if found.first is None:
+        raise AssertionError("a wrong element is the first of some")
+    outcome, note = _why(found, outside)
+    return Verdict(
+        **common,
+        outcome=outcome,
+        wrong=found.wrong,
+        first=_bad_element(found.first, of),
+        pattern=pattern(found, tiles),
+        maps=Maps(axes=found.axes, pixels=found.pixels, lanes=found.lanes),
+        note=note,
     )
-    return Verdict(**common, outcome="wrong", wrong=int(wrong.sum()), first=first)
 
 
-def _words(array: Array) -> Array:
-    return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
+def unknown_bits(names: tuple[str, str, str], elements: int, why: str) -> Verdict:
+    """The verdict on a dump with x or z digits."""
+    case, tensor, file = names
+    return Verdict(
+        case=case,
+        tensor=tensor,
+        file=file,
+        outcome="unknown bits",
+        elements=elements,
+        note=f": {why}",
+    )
 
 
-def _within(got: Array, bound: Bound) -> Array:
-    with np.errstate(invalid="ignore"):
-        wide = got.astype(np.float64)
-        finite = np.isfinite(wide) & np.isfinite(bound.bound)
-        near = np.abs(wide - bound.reference) <= bound.bound
-    return finite & near
+def _why(found: Comparison, outside: str) -> tuple[Outcome, str]:
+    if found.unwritten:
+        return "unwritten", f"; {found.unwritten} still hold the prefill 0xdeadbeef"
+    if outside:
+        return "bound not applicable", f"; {outside}"
+    return "wrong", ""
+
+
+def _bad_element(first: FirstBad, of: Physical) -> BadElement:
+    index = tuple(int(step) for step in np.unravel_index(first.flat, of.shape)) if of.shape else ()
+    word, lane = word_at(index, of)
+    limit = None
+    if first.bound is not None:
+        reference, reach = (float(each[0]) for each in first.bound)
+        limit = f"{reach:.3g} around {reference:.9g}"
+    return BadElement(
+        index=index,
+        word=word,
+        lane=lane,
+        expected=text_of(first.golden[0], of.form),
+        expected_hex=hex_of(first.golden[0], of.form),
+        got=text_of(first.device[0], of.form),
+        got_hex=hex_of(first.device[0], of.form),
+        ulps=_apart(first, of.form),
+        bound=limit,
+    )
+
+
+def _apart(first: FirstBad, form: Format) -> int | None:
+    """Values of the format from one to the other; None where one is NaN."""
+    if is_nan(first.golden, form)[0] or is_nan(first.device, form)[0]:
+        return None
+    return abs(int(ordinals(first.golden, form)[0]) - int(ordinals(first.device, form)[0]))

@@ -1,13 +1,19 @@
-"""Number formats of vectors, and their words: little-endian bytes and fixed-width hex.
+"""Number formats as files hold them: bits of an element, the type that carries them, their values.
 
-    int8 int32     two's complement          fp32 fp64     IEEE 754 binary32, binary64
+    int4 … int64, uint8       two's complement, or plain binary
+    bf16 fp16 fp32 fp64       IEEE 754 (bfloat16 as binary32 cut to 16 bits)
+    fp8_e4m3 fp8_e5m2         OCP 8-bit floating point (e4m3 has no infinity)
 
-A hex word has 2, 8 or 16 digits, zero-padded, no sign: what ``$readmemh`` reads (IEEE 1364-2005,
-section 17.2.9). Its comments (``//``) are skipped on reading; x and z digits are kept apart.
+Types that NumPy does not know are carried as their bits in unsigned integers, and int4 in a signed
+byte: a ``.npy`` file loses the name of such a type, a manifest does not.
+
+Source: IEEE 754-2019; Micikevicius et al., "FP8 formats for deep learning", arXiv:2209.05433.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import ml_dtypes
 import numpy as np
 
 from refimpl.arrays import Array
@@ -15,112 +21,167 @@ from refimpl.arrays import Array
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """A number format: its name, NumPy's little-endian type, and the unsigned type of its word."""
+    """A number format: its name, the bits of an element, and NumPy's little-endian carrier."""
 
     name: str
+    bits: int
     dtype: str
-    word: str
+    floating: bool = False
+    meaning: type | None = None  # the type whose values the carrier's bits are, if it is another
 
     @property
-    def bits(self) -> int:
-        """Bits of a word."""
-        return int(np.dtype(self.word).itemsize * 8)
+    def word(self) -> str:
+        """The unsigned type of the carrier's bits."""
+        return f"<u{np.dtype(self.dtype).itemsize}"
+
+    @property
+    def carrier_bits(self) -> int:
+        """Bits of the carrier: what one element takes in a ``.bin`` that is not packed."""
+        return int(np.dtype(self.dtype).itemsize * 8)
 
 
 FORMATS = {
     each.name: each
     for each in (
-        Format(name="int8", dtype="<i1", word="<u1"),
-        Format(name="int32", dtype="<i4", word="<u4"),
-        Format(name="fp32", dtype="<f4", word="<u4"),
-        Format(name="fp64", dtype="<f8", word="<u8"),
+        Format(name="int4", bits=4, dtype="|i1"),
+        Format(name="int8", bits=8, dtype="|i1"),
+        Format(name="uint8", bits=8, dtype="|u1"),
+        Format(name="int16", bits=16, dtype="<i2"),
+        Format(name="int32", bits=32, dtype="<i4"),
+        Format(name="int64", bits=64, dtype="<i8"),
+        Format(
+            name="fp8_e4m3", bits=8, dtype="|u1", floating=True, meaning=ml_dtypes.float8_e4m3fn
+        ),
+        Format(name="fp8_e5m2", bits=8, dtype="|u1", floating=True, meaning=ml_dtypes.float8_e5m2),
+        Format(name="bf16", bits=16, dtype="<u2", floating=True, meaning=ml_dtypes.bfloat16),
+        Format(name="fp16", bits=16, dtype="<f2", floating=True),
+        Format(name="fp32", bits=32, dtype="<f4", floating=True),
+        Format(name="fp64", bits=64, dtype="<f8", floating=True),
     )
+}
+BY_DTYPE: Mapping[str, str] = {
+    "int8": "int8",
+    "uint8": "uint8",
+    "int16": "int16",
+    "int32": "int32",
+    "int64": "int64",
+    "float16": "fp16",
+    "float32": "fp32",
+    "float64": "fp64",
+    "int4": "int4",
+    "bfloat16": "bf16",
+    "float8_e4m3fn": "fp8_e4m3",
+    "float8_e5m2": "fp8_e5m2",
 }
 
 
-class UnknownBitsError(ValueError):
-    """A hex dump holds x or z digits: bits the device never drove."""
-
-
-def format_of(array: Array) -> Format:
-    """Format of an array by its type.
+def format_of(array: Array, declared: str | None = None) -> Format:
+    """Format of an array: as declared, or else by its type.
 
     Raises
     ------
     ValueError
-        If vectors do not hold that type.
+        If vectors do not hold that type, or it is not the carrier of the declared format.
     """
-    little = array.dtype.newbyteorder("<")
-    for each in FORMATS.values():
-        if np.dtype(each.dtype) == little:
-            return each
-    raise ValueError(f"a vector must be one of {', '.join(FORMATS)}, not {array.dtype}")
-
-
-def to_bytes(words: Array, to: Format) -> bytes:
-    """Little-endian bytes."""
-    return words.astype(to.dtype).tobytes()
-
-
-def from_bytes(raw: bytes, of: Format, count: int) -> Array:
-    """Read little-endian words back.
-
-    Raises
-    ------
-    ValueError
-        If there are not exactly ``count`` words.
-    """
-    expected = count * of.bits // 8
-    if len(raw) != expected:
+    name = declared or BY_DTYPE.get(array.dtype.name)
+    if name is None or name not in FORMATS:
         raise ValueError(
-            f"must hold {count} {of.name} words, {expected} bytes, not {len(raw)} bytes"
+            f"a vector must be one of {', '.join(FORMATS)}, not {declared or array.dtype}"
         )
-    return np.frombuffer(raw, of.dtype)
+    form = FORMATS[name]
+    if array.dtype.newbyteorder("<") not in _carriers(form):
+        raise ValueError(f"{name} must be carried by {form.dtype}, not {array.dtype}")
+    return form
 
 
-def to_hex(words: Array, to: Format) -> bytes:
-    """One word a line, fixed width, lower case."""
-    digits = to.bits // 4
-    big = np.ascontiguousarray(words, to.dtype).view(to.word).astype(to.word.replace("<", ">"))
-    lines = np.full((len(words), digits + 1), ord("\n"), np.uint8)
-    lines[:, :digits] = np.frombuffer(big.tobytes().hex().encode(), np.uint8).reshape(-1, digits)
-    return lines.tobytes()
+def carried(array: Array, form: Format) -> Array:
+    """Return the array as its carrier type: bits unchanged, int4 of ml_dtypes sign-extended."""
+    if array.dtype.name == "int4":
+        return array.astype(np.int8)
+    if form.meaning is not None and array.dtype == form.meaning:
+        return array.view(form.dtype)
+    return array.astype(form.dtype, copy=False)
 
 
-def from_hex(text: str, of: Format, count: int) -> Array:
-    """Read hex words back.
+def bits_of(array: Array, form: Format) -> Array:
+    """Bits of each element as an unsigned integer of the carrier's width; int4 has its low four."""
+    unsigned = np.ascontiguousarray(carried(array, form), form.dtype).view(form.word)
+    return unsigned & np.array((1 << form.bits) - 1, form.word) if form.bits < 8 else unsigned
 
-    Raises
-    ------
-    ValueError
-        If there are not exactly ``count`` words, or one is not hex or too wide.
-    UnknownBitsError
-        If a word has x or z digits.
+
+def from_bits(bits: Array, form: Format) -> Array:
+    """Undo ``bits_of``: the carrier, with int4 sign-extended."""
+    words = np.ascontiguousarray(bits, form.word)
+    if form.bits < form.carrier_bits:
+        spare = form.carrier_bits - form.bits
+        return (words << spare).view(form.dtype) >> spare
+    return words.view(form.dtype)
+
+
+def values_of(array: Array, form: Format) -> Array:
+    """Values as binary64 (exact for every format but int64)."""
+    plain = carried(array, form)
+    meant = plain if form.meaning is None else np.ascontiguousarray(plain).view(form.meaning)
+    with np.errstate(invalid="ignore"):  # of a signalling NaN
+        return meant.astype(np.float64)
+
+
+def is_nan(array: Array, form: Format) -> Array:
+    """Which elements are NaN; none in an integer format."""
+    if not form.floating:
+        return np.zeros(array.shape, bool)
+    return np.isnan(values_of(array, form))
+
+
+def canonical_nans(array: Array, form: Format) -> Array:
+    """Replace every NaN by the format's positive quiet one without payload: the same on any CPU."""
+    nans = is_nan(array, form)
+    if not nans.any():
+        return array
+    bits = bits_of(array, form).copy()
+    bits[nans] = QUIET_NANS[form.name]
+    return from_bits(bits, form)
+
+
+QUIET_NANS = {
+    "fp8_e4m3": 0x7F,
+    "fp8_e5m2": 0x7E,
+    "bf16": 0x7FC0,
+    "fp16": 0x7E00,
+    "fp32": 0x7FC00000,
+    "fp64": 0x7FF8000000000000,
+}
+
+
+def ordinals(array: Array, form: Format) -> Array:
+    """Place of each element among all values of its format: neighbours differ by one (NaN: none).
+
+    Both zeros of a floating format have place 0. Python integers, so that no difference overflows.
     """
-    lines = (line.partition("//")[0] for line in text.splitlines())
-    words = [word for line in lines for word in line.split()]
-    if len(words) != count:
-        raise ValueError(f"must hold {count} hex words, not {len(words)}")
-    digits = of.bits // 4
-    unknown = next((at for at, word in enumerate(words) if _undriven(word.lower(), digits)), None)
-    if unknown is not None:
-        raise UnknownBitsError(f"word {unknown} is {words[unknown]}: bits the device never drove")
-    for at, word in enumerate(words):
-        if len(word) > digits or not all(each in "0123456789abcdefABCDEF" for each in word):
-            raise ValueError(f"word {at} must be at most {digits} hex digits, not {word[:20]!r}")
-    joined = "".join(word.rjust(digits, "0") for word in words)
-    big = np.frombuffer(bytes.fromhex(joined), of.word.replace("<", ">"))
-    return big.astype(of.word).view(of.dtype)
+    if not form.floating:
+        return carried(array, form).astype(object)
+    bits = bits_of(array, form).astype(object)
+    sign = 1 << (form.bits - 1)
+    return np.where(bits >= sign, sign - bits, bits)
 
 
-def _undriven(word: str, digits: int) -> bool:
-    """Whether a word is hex but for x or z digits; the x of a 0x before a whole word is not one."""
-    known = set("0123456789abcdef")
-    prefixed = word.startswith("0x") and len(word) > digits
-    return not prefixed and not set(word) <= known and set(word) <= known | set("xz")
+def hex_of(value: Array, form: Format) -> str:
+    """Hex word of one element, zero-padded, no sign."""
+    (bits,) = bits_of(np.atleast_1d(value), form).tolist()
+    return f"{bits:0{-(-form.bits // 4)}x}"
 
 
-def hex_of(value: Array) -> str:
-    """Hex word of one element (a zero-dimensional array or scalar)."""
-    array = np.atleast_1d(value)
-    return to_hex(array, format_of(array)).decode().strip()
+def text_of(value: Array, form: Format) -> str:
+    """Shortest text of one element's value that reads back."""
+    if not form.floating:
+        return str(int(np.asarray(carried(np.atleast_1d(value), form))[0]))
+    if form.meaning is None:
+        return repr(np.asarray(value).item())
+    return repr(float(values_of(np.atleast_1d(value), form)[0]))
+
+
+def _carriers(form: Format) -> tuple[np.dtype, ...]:
+    """Types an array of a format may have: the carrier, or what it means; int4 has one more."""
+    meanings = (form.meaning,) if form.meaning is not None else ()
+    int4 = (ml_dtypes.int4,) if form.name == "int4" else ()
+    return tuple(np.dtype(each) for each in (form.dtype, *meanings, *int4))

@@ -26,7 +26,7 @@ from refimpl.fuse import embed, fold_batch_norm
 from refimpl.nets.graph import EPS, Node
 from refimpl.nets.run import affine_of
 from refimpl.ops.batch_norm import BatchNorm
-from refimpl.vectors.case import Case, Choices, ordered
+from refimpl.vectors.case import Case, Choices, ordered, shown
 
 MOST_BITS_LOST = 6  # ours: with fewer than two bits left, an int8 kernel group is not one
 
@@ -60,7 +60,7 @@ def layer_cases(
             arithmetic=arithmetic,
             attributes=attributes,
             tensors=tensors,
-            stimulus={**stimulus, "kind": "network", "layer": node.name},
+            stimulus={**stimulus, "class": "network", "layer": node.name},
         )
         for arithmetic in dict.fromkeys(choices.arithmetics)
         for operator, tensors, attributes in _LAYERS[node.kind](
@@ -85,7 +85,8 @@ def _conv_layer(
     to = affine(x)
     integers = {"x": quantise(x, to)} | _int8_kernels(w, b, to.scale, y)
     zeros = {"x_zero": to.zero_point, "y_zero": y.zero_point, "rounding": choices.rounding}
-    return [("conv2d", integers, geometry | zeros | _scales(x=to, y=y))]
+    attributes = geometry | zeros | shown("conv2d", choices)
+    return [("conv2d", integers, attributes | _scales(x=to, y=y))]
 
 
 def _xvolution_layer(
@@ -144,6 +145,7 @@ def _xvolution_int8(
         "rounding": choices.rounding,
     }
     scales = _scales(x=to, t=product)
+    both = both | shown("pssa", choices)
     pssa = image | _int8_kernels(w_a, b_a, product.scale, attention)
     branches = (
         image

@@ -1,33 +1,44 @@
 """What a set of vectors says about itself: the schema of ``manifest.json``.
 
 Everything that decides a bit stands here: operator, attributes, formats, layouts, arithmetic, the
-stimulus, and the SHA-256 of every file. Unknown or missing fields are refused on reading.
+stimulus, and the SHA-256 of every file; and ``digest``, the SHA-256 of all the rest of the manifest
+(``sealed``), so that no line of it changes unseen. Unknown or missing fields are refused.
 """
 
+import json
+from hashlib import sha256
 from math import prod
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-SCHEMA_VERSION = 1
+from refimpl.vectors.files.kinds import KINDS
+from refimpl.vectors.formats import FORMATS
+from refimpl.vectors.layouts import Layout, digits_text, parsed
+from refimpl.vectors.physical import Physical
+
+SCHEMA_VERSION = 2
 ARITHMETIC_VERSION = 1  # changes whenever the bytes of an existing case would
 LICENCE = "CC0-1.0"
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=120)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**48)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A record without unknown keys, unchangeable."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class VectorFile(_Strict):
-    """One file of a tensor: how it is written, and what must be in it."""
+class VectorFile(Strict):
+    """One file: how it is written, and what must be in it."""
 
-    kind: Literal["npy", "bin", "hex"]
+    kind: Literal["npy", "bin", "hex", "coe", "mif", "h", "mask", "npz", "vh", "json"]
     path: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
     size_bytes: Count
 
     @field_validator("path")
@@ -39,47 +50,198 @@ class VectorFile(_Strict):
         return path
 
 
-class Tensor(_Strict):
+class LayoutEntry(Strict):
+    """Order of elements in a file; ``word_of`` and ``lane_of`` are Python expressions."""
+
+    name: str
+    axes: str
+    digits: str
+    skewed: bool
+    lanes: Annotated[int, Field(ge=1)]
+    physical_shape: tuple[Count, ...]
+    word_of: str
+    lane_of: str
+
+    @property
+    def layout(self) -> Layout:
+        """The layout that this entry describes."""
+        return parsed(self.name, self.axes, self.digits, skewed=self.skewed)
+
+
+class Tensor(Strict):
     """An array of a case, and where it is in the computation."""
 
     name: Identifier
     role: Literal["input", "stage", "output", "reference", "bound"]
-    format: Literal["int8", "int32", "fp32", "fp64"]
+    format: Literal[tuple(FORMATS)]  # type: ignore[valid-type]  # the table is the list
     shape: tuple[Count, ...]
-    layout: Literal["NCHW", "NHWC", "OIHW", "OHWI", "C"]
-    word_of: str
+    layout: LayoutEntry
     word_bits: Count
     words: Count
+    dont_care: Count
     files: tuple[VectorFile, ...]
+
+    @property
+    def physical(self) -> Physical:
+        """How the array lies in memory."""
+        return Physical(
+            form=FORMATS[self.format],
+            shape=self.shape,
+            layout=self.layout.layout,
+            lanes=self.layout.lanes,
+        )
 
     @model_validator(mode="after")
     def _fit(self) -> Self:
         """Shape, words and layout must describe one array."""
-        if prod(self.shape) != self.words:
-            raise ValueError(f"words must be {prod(self.shape)} for shape {self.shape}")
-        if len(self.shape) != len(self.layout):
-            raise ValueError(f"layout {self.layout} must have as many axes as shape {self.shape}")
+        if len(self.shape) != len(self.layout.axes):
+            raise ValueError(
+                f"layout {self.layout.name} must have as many axes as shape {self.shape}"
+            )
+        if prod(max(1, size) for size in self.shape) >= 2**48:
+            raise ValueError(f"shape {self.shape} must have fewer than 2^48 elements")
+        right = described(self.physical)
+        for key in ("word_bits", "words", "dont_care"):
+            if getattr(self, key) != right[key]:
+                raise ValueError(
+                    f"{key} must be {right[key]} for {self.format} of shape {self.shape} in "
+                    f"layout {self.layout.name}, not {getattr(self, key)}"
+                )
+        if self.layout != right["layout"]:
+            raise ValueError(f"layout {self.layout.name} must say where its elements lie")
         return self
 
 
-class CaseEntry(_Strict):
+class Link(Strict):
+    """A tensor of another case, which an input of this one is: bit for bit, in the same layout."""
+
+    case: Identifier
+    tensor: Identifier
+
+
+class CaseEntry(Strict):
     """One operator call."""
 
     id: Identifier
     operator: str
     attributes: dict[str, Any]
     arithmetic: dict[str, Any]
+    policy: dict[str, str]
     stimulus: dict[str, Any]
+    coverage: tuple[str, ...]
+    inputs_from: dict[str, Link]
     tensors: tuple[Tensor, ...]
+    files: tuple[VectorFile, ...]
+
+    @model_validator(mode="after")
+    def _own(self) -> Self:
+        """Names must be unique, and every file must be the case's own, under its tensor's name."""
+        names = [tensor.name for tensor in self.tensors]
+        if len(set(names)) != len(names):
+            raise ValueError(f"tensors of case {self.id} must have names of their own")
+        for tensor in self.tensors:
+            for file in tensor.files:
+                suffix = KINDS[file.kind].suffix if file.kind in KINDS else file.kind
+                if file.path != f"{self.id}/{tensor.name}.{suffix}":
+                    raise ValueError(f"{file.path} must be called {self.id}/{tensor.name}.{suffix}")
+        for file in self.files:
+            if PurePosixPath(file.path).parts[0] != self.id:
+                raise ValueError(f"{file.path} must lie in {self.id}")
+        return self
 
 
-class Manifest(_Strict):
+class Exclusion(Strict):
+    """What a device's declaration leaves out, and why."""
+
+    what: str
+    reason: str
+
+
+class StepEntry(Strict):
+    """One case of a sequence, and where its tensors lie in the device's memory."""
+
+    case: Identifier
+    valid: str
+    ready: str
+    bases: dict[str, Count]
+    files: tuple[VectorFile, ...]
+
+
+class SequenceEntry(Strict):
+    """Cases run one after another without reset, in one memory."""
+
+    id: Identifier
+    word_bytes: Annotated[int, Field(ge=1, le=1024)]
+    memory_words: Count
+    guard: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+    prefill: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+    steps: tuple[StepEntry, ...]
+    files: tuple[VectorFile, ...]
+
+
+class Manifest(Strict):
     """A set of vectors."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     tool: Literal["refimpl"]
     tool_version: str
     arithmetic_version: int
     command: str
     licence: str
+    provenance: tuple[dict[str, Any], ...]
+    device: dict[str, Any] | None
+    excluded: tuple[Exclusion, ...]
     cases: Annotated[tuple[CaseEntry, ...], Field(min_length=1)]
+    sequences: tuple[SequenceEntry, ...]
+    digest: Sha256
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """Cases must have ids of their own; what refers to one must find it; the seal must hold."""
+        ids = [case.id for case in self.cases]
+        if len(set(ids)) != len(ids):
+            raise ValueError("cases must have ids of their own")
+        tensors = {(case.id, tensor.name) for case in self.cases for tensor in case.tensors}
+        links = [link for case in self.cases for link in case.inputs_from.values()]
+        for link in links:
+            if (link.case, link.tensor) not in tensors:
+                raise ValueError(f"an input must come from a tensor there is, not {link}")
+        for sequence in self.sequences:
+            for step in sequence.steps:
+                if step.case not in ids:
+                    raise ValueError(f"sequence {sequence.id} must run cases of the set")
+        if seal(self.model_dump(mode="json")) != self.digest:
+            raise ValueError("digest must be that of the manifest; it has changed since")
+        return self
+
+
+def described(of: Physical) -> dict[str, Any]:
+    """The fields of a tensor that follow from how it lies in memory."""
+    return {
+        "layout": LayoutEntry(
+            name=of.layout.name,
+            axes=of.layout.letters,
+            digits=digits_text(of.layout),
+            skewed=of.layout.skewed,
+            lanes=of.lanes,
+            physical_shape=of.layout.physical_shape(of.shape),
+            word_of=of.word_of,
+            lane_of=of.lane_of,
+        ),
+        "word_bits": of.width_bits,
+        "words": of.words,
+        "dont_care": of.pads,
+    }
+
+
+def seal(fields: dict[str, Any]) -> str:
+    """SHA-256 of a manifest's fields but ``digest``, as canonical JSON."""
+    rest = {key: value for key, value in fields.items() if key != "digest"}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return sha256(text.encode()).hexdigest()
+
+
+def sealed(fields: dict[str, Any]) -> Manifest:
+    """Build a manifest with its digest."""
+    draft = Manifest.model_construct(**fields)
+    return Manifest(**fields, digest=seal(draft.model_dump(mode="json")))

@@ -16,7 +16,7 @@ from refimpl.arrays import Array
 from refimpl.bitexact import random
 from refimpl.bitexact.operators import OPERATORS
 from refimpl.ops.shift_product import FOUR_DIRECTIONS
-from refimpl.vectors.case import Case, Choices, ordered
+from refimpl.vectors.case import Case, Choices, ordered, shown
 
 MOST_NUMBERS = 2**27  # ours: 1 GB of 64-bit accumulator operands
 SEED = re.compile(r"[a-z0-9._-]{1,32}")  # it becomes part of case ids, which become directories
@@ -153,6 +153,7 @@ def _random_int8(operator: str, sizes: Sizes, choices: Choices, seed: str) -> Ca
             **_attributes(operator, _geometry(sizes)),
             **zeros,
             "rounding": choices.rounding,
+            **shown(operator, choices),
         },
         tensors=tensors,
         stimulus=_random_stimulus(seed),
@@ -185,4 +186,4 @@ def _random_fp32(operator: str, sizes: Sizes, choices: Choices, seed: str) -> Ca
 
 
 def _random_stimulus(seed: str) -> dict[str, Any]:
-    return {"kind": "random", "generator": random.GENERATOR, "seed": seed}
+    return {"class": "random", "generator": random.GENERATOR, "seed": seed}

@@ -1,94 +1,177 @@
 """A set of cases as files: what is written, and the manifest that describes it. Pure.
 
-Every input, stage and output becomes ``<case>/<tensor>.npy`` (logical array), ``.bin`` (raw
-little-endian words) and ``.hex`` (``$readmemh``), the last two in the declared layout. An fp32 case
-also gets the binary64 ``reference`` and ``bound`` of its output, as ``.npy``.
+Every input, stage and output becomes ``<case>/<tensor>.npy`` (logical array) and, in the declared
+layout, what else was asked for (``files/kinds.py``); where a layout has pad lanes, a mask of them.
+A float case also gets the binary64 ``reference`` and ``bound`` of its output. A case may have an
+``.npz`` of all its tensors, and a ``.vh`` of its constants.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
-from io import BytesIO
 from typing import Any, TypeAlias
-
-import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.bounds import CLASS, bound_output
 from refimpl.bitexact.operators import accumulation_of
 from refimpl.bitexact.requantise import FORMULAS
-from refimpl.vectors.case import Case, stages
-from refimpl.vectors.formats import format_of, to_bytes, to_hex
-from refimpl.vectors.layouts import Layout, layout_for, to_physical
+from refimpl.vectors.case import Case
+from refimpl.vectors.files.constants import to_verilog
+from refimpl.vectors.files.kinds import CASE_KINDS, KINDS, TENSOR_KINDS, encode
+from refimpl.vectors.files.numpy_file import to_npy, to_npz
+from refimpl.vectors.formats import format_of
+from refimpl.vectors.layouts import layout_for
 from refimpl.vectors.manifest import (
     ARITHMETIC_VERSION,
     LICENCE,
     SCHEMA_VERSION,
     CaseEntry,
+    Exclusion,
+    Link,
     Manifest,
+    SequenceEntry,
     Tensor,
     VectorFile,
+    described,
+    sealed,
 )
+from refimpl.vectors.physical import Physical, padded
+from refimpl.vectors.stages import stages
 
 MANIFEST = "manifest.json"
 File: TypeAlias = tuple[str, bytes]
-KINDS = ("npy", "bin", "hex")
 OUTPUT = {"shift_product": "product"}  # every other operator calls it "output"
+KERNELS = frozenset({"w", "w_c", "w_a", "dw", "dw_c", "dw_a"})
+CHECKED = frozenset({"reference", "bound"})  # binary64 arrays that only the checker reads
+POLICY = {
+    "nan": "any NaN equals any NaN; golden files hold the positive quiet one without payload",
+    "minus_zero": "-0 and +0 are different bits, and differ",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """How a set is written: layout family, elements of a memory word, kinds of file."""
+
+    layout: str = "nchw"
+    lanes: int = 1
+    kinds: tuple[str, ...] = ("npy", "bin", "hex")
+
+    def __post_init__(self) -> None:
+        known = (*TENSOR_KINDS, *CASE_KINDS)
+        if "npy" not in self.kinds or not set(self.kinds) <= set(known):
+            raise ValueError(
+                f"kinds of file must be npy, and of {', '.join(known)}, not {self.kinds}"
+            )
+        layout_for(self.layout, rank=4, kernel=False, element_bits=8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a manifest says of the whole set beside its cases."""
+
+    command: str
+    tool_version: str
+    device: Mapping[str, Any] | None = None
+    excluded: tuple[Exclusion, ...] = ()
+
+
+Sequencer: TypeAlias = Callable[
+    [list[CaseEntry], Mapping[str, Mapping[str, Array]]], tuple[list[SequenceEntry], list[File]]
+]
+Coverage: TypeAlias = Callable[[Case, Mapping[str, Array]], Iterable[str]]
 
 
 def set_files(
     cases: Iterable[Case],
     *,
-    command: str,
-    tool_version: str,
-    layout: str = "nchw",
-    kinds: tuple[str, ...] = KINDS,
+    about: About,
+    written: Written | None = None,
+    coverage: Coverage = lambda _, __: (),
+    sequencer: Sequencer | None = None,
 ) -> Iterator[File]:
     """Yield (path, content) of every file of a set, the manifest last.
 
-    Raises
-    ------
-    ValueError
-        If ``kinds`` lacks "npy", which the checker reads, or names a kind there is not.
+    ``sequencer`` is given the entries and their arrays, and returns sequences with their files.
     """
-    if "npy" not in kinds or not set(kinds) <= set(KINDS):
-        raise ValueError(f"kinds of file must be npy, and of {', '.join(KINDS)}, not {kinds}")
-    entries = []
+    how = written or Written()
+    entries, kept = [], {}
     for case in cases:
-        entry, files = case_files(case, layout=layout, kinds=kinds)
+        entry, files, arrays = case_files(case, how, coverage)
         entries.append(entry)
+        if sequencer is not None:
+            kept[case.id] = arrays
         yield from files
-    manifest = Manifest(
-        schema_version=SCHEMA_VERSION,
-        tool="refimpl",
-        tool_version=tool_version,
-        arithmetic_version=ARITHMETIC_VERSION,
-        command=command,
-        licence=LICENCE,
-        cases=tuple(entries),
+    sequences: list[SequenceEntry] = []
+    if sequencer is not None:
+        sequences, more = sequencer(entries, kept)
+        yield from more
+    yield MANIFEST, manifest_text(manifest_of(entries, about, sequences))
+
+
+def manifest_of(
+    entries: list[CaseEntry], about: About, sequences: Iterable[SequenceEntry] = ()
+) -> Manifest:
+    """The sealed manifest of a set."""
+    return sealed(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "tool": "refimpl",
+            "tool_version": about.tool_version,
+            "arithmetic_version": ARITHMETIC_VERSION,
+            "command": about.command,
+            "licence": LICENCE,
+            "provenance": tuple(_provenance(entries)),
+            "device": None if about.device is None else dict(about.device),
+            "excluded": about.excluded,
+            "cases": tuple(entries),
+            "sequences": tuple(sequences),
+        }
     )
-    yield MANIFEST, (manifest.model_dump_json(indent=2) + "\n").encode()
+
+
+def manifest_text(manifest: Manifest) -> bytes:
+    """JSON of a manifest, as it is written."""
+    return (manifest.model_dump_json(indent=2) + "\n").encode()
 
 
 def case_files(
-    case: Case, *, layout: str = "nchw", kinds: tuple[str, ...] = KINDS
-) -> tuple[CaseEntry, list[File]]:
-    """Run one case; return its entry in the manifest, and its files."""
-    described, files = [], []
-    for name, role, array in _tensors(case):
-        tensor, content = _tensor_files(
-            case.id, name, role, array, layout_for(name, array.ndim, layout), kinds
-        )
-        described.append(tensor)
+    case: Case, how: Written, coverage: Coverage = lambda _, __: ()
+) -> tuple[CaseEntry, list[File], dict[str, Array]]:
+    """Run one case; return its entry in the manifest, its files, and every array by name."""
+    computed = stages(case)
+    described_tensors, files, arrays = [], [], {}
+    for name, role, array in _tensors(case, computed):
+        of = physical(case, name, array, how)
+        tensor, content = _tensor_files(case.id, name, role, array, of, how)
+        described_tensors.append(tensor)
         files += content
+        arrays[name] = array
+    own, more = _case_level(case, described_tensors, arrays, how)
     entry = CaseEntry(
         id=case.id,
         operator=case.operator,
         attributes=dict(case.attributes),
         arithmetic=arithmetic(case),
+        policy=POLICY,
         stimulus=dict(case.stimulus),
-        tensors=tuple(described),
+        coverage=tuple(coverage(case, computed)),
+        inputs_from={
+            name: Link(case=source, tensor=tensor)
+            for name, (source, tensor) in case.inputs_from.items()
+        },
+        tensors=tuple(described_tensors),
+        files=tuple(own),
     )
-    return entry, files
+    return entry, files + more, arrays
+
+
+def physical(case: Case, name: str, array: Array, how: Written) -> Physical:
+    """How a tensor of a case lies in memory."""
+    form = format_of(array, case.formats.get(name))
+    kernel = name in KERNELS
+    layout = layout_for(how.layout, rank=array.ndim, kernel=kernel, element_bits=form.bits)
+    return Physical(form=form, shape=array.shape, layout=layout, lanes=how.lanes)
 
 
 def arithmetic(case: Case) -> dict[str, Any]:
@@ -111,12 +194,29 @@ def arithmetic(case: Case) -> dict[str, Any]:
     }
 
 
-def _tensors(case: Case) -> Iterator[tuple[str, str, Array]]:
+def file_entry(kind: str, path: str, content: bytes) -> VectorFile:
+    """A file's line in the manifest."""
+    return VectorFile.model_validate(
+        {
+            "kind": kind,
+            "path": path,
+            "sha256": sha256(content).hexdigest(),
+            "size_bytes": len(content),
+        }
+    )
+
+
+def npy(array: Array) -> bytes:
+    """NumPy's file format of an array whose type says its format: the same bytes everywhere."""
+    return to_npy(array, format_of(array))
+
+
+def _tensors(case: Case, computed: Mapping[str, Array]) -> Iterator[tuple[str, str, Array]]:
     """Name, role and array of every tensor, inputs first, then in the order of computation."""
     for name, array in case.tensors.items():
         yield name, "input", array
     output = OUTPUT.get(case.operator, "output")
-    for name, array in stages(case).items():
+    for name, array in computed.items():
         yield name, "output" if name == output else "stage", array
     if case.arithmetic == "fp32":
         of = bound_output(case.operator, case.tensors, case.attributes)
@@ -125,49 +225,71 @@ def _tensors(case: Case) -> Iterator[tuple[str, str, Array]]:
 
 
 def _tensor_files(
-    case: str, name: str, role: str, array: Array, layout: Layout, kinds: tuple[str, ...]
+    case: str, name: str, role: str, array: Array, of: Physical, how: Written
 ) -> tuple[Tensor, list[File]]:
-    form = format_of(array)
-    words = to_physical(array, layout)
-    write: dict[str, Callable[[], bytes]] = {
-        "npy": lambda: npy(array),
-        "bin": lambda: to_bytes(words, form),
-        "hex": lambda: to_hex(words, form),
-    }
-    wanted = ("npy",) if role in {"reference", "bound"} else kinds
-    contents = {kind: write[kind]() for kind in KINDS if kind in wanted}
-    files = [(f"{case}/{name}.{kind}", content) for kind, content in contents.items()]
-    return (
-        Tensor.model_validate(
-            {
-                "name": name,
-                "role": role,
-                "format": form.name,
-                "shape": array.shape,
-                "layout": layout.name,
-                "word_of": layout.formula,
-                "word_bits": form.bits,
-                "words": array.size,
-                "files": [
-                    VectorFile.model_validate(
-                        {
-                            "kind": kind,
-                            "path": path,
-                            "sha256": sha256(content).hexdigest(),
-                            "size_bytes": len(content),
-                        }
-                    )
-                    for kind, (path, content) in zip(contents, files, strict=True)
-                ],
-            }
-        ),
-        files,
+    wanted = [kind for kind in TENSOR_KINDS if kind in how.kinds]
+    if role in CHECKED:
+        wanted = [kind for kind in wanted if kind in {"npy", "bin"}]
+    elif padded(of) and wanted != ["npy"]:
+        wanted.append("mask")
+    label = f"{case}_{name}"
+    contents = {kind: encode(kind, array, of, label) for kind in wanted}
+    paths = {kind: f"{case}/{name}.{KINDS[kind].suffix}" for kind in wanted}
+    tensor = Tensor.model_validate(
+        {
+            "name": name,
+            "role": role,
+            "format": of.form.name,
+            "shape": array.shape,
+            **described(of),
+            "files": [file_entry(kind, paths[kind], contents[kind]) for kind in wanted],
+        }
     )
+    return tensor, [(paths[kind], contents[kind]) for kind in wanted]
 
 
-def npy(array: Array) -> bytes:
-    """NumPy's file format, version 1.0, C order, little-endian, no pickle."""
-    plain = np.ascontiguousarray(array, dtype=format_of(array).dtype)
-    buffer = BytesIO()
-    np.lib.format.write_array(buffer, plain, version=(1, 0), allow_pickle=False)
-    return buffer.getvalue()
+def _case_level(
+    case: Case, tensors: list[Tensor], arrays: Mapping[str, Array], how: Written
+) -> tuple[list[VectorFile], list[File]]:
+    contents: dict[str, bytes] = {}
+    if "npz" in how.kinds:
+        packed = {each.name: (arrays[each.name], each.physical.form) for each in tensors}
+        contents["npz"] = to_npz(packed)
+    if "vh" in how.kinds:
+        contents["vh"] = to_verilog(constants(case, tensors))
+    files = [(kind, f"{case.id}/{case.id}.{kind}", raw) for kind, raw in contents.items()]
+    return [file_entry(*each) for each in files], [(path, raw) for _, path, raw in files]
+
+
+def constants(case: Case, tensors: Iterable[Tensor]) -> dict[str, Any]:
+    """Whole numbers of a case that RTL needs: attributes, shapes, words and widths."""
+    values: dict[str, Any] = dict(case.attributes)
+    for each in tensors:
+        values[f"{each.name}_shape"] = list(each.shape)
+        values[f"{each.name}_words"] = each.words
+        values[f"{each.name}_word_bits"] = each.word_bits
+    return values
+
+
+def _provenance(entries: Iterable[CaseEntry]) -> Iterator[dict[str, Any]]:
+    """Where images, models and inputs of the set come from, each once."""
+    seen = []
+    for entry in entries:
+        keys = [key for key in entry.stimulus if key in _SOURCES]
+        source = {key: entry.stimulus[key] for key in keys}
+        if source and source not in seen:
+            seen.append(source)
+            yield source
+
+
+_SOURCES = (
+    "image",
+    "image_licence",
+    "pixels_sha256",
+    "weights",
+    "weights_sha256",
+    "model",
+    "model_sha256",
+    "input",
+    "input_sha256",
+)

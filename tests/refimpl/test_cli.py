@@ -13,6 +13,7 @@ import pytest
 
 from refimpl import cli
 from refimpl.bitexact.operators import OPERATORS
+from refimpl.vectors.manifest import seal
 
 SMALL = "--batch 1 --channels 2 --outputs 2 --height 4 --width 3"
 INT8, FP32 = "pssa-int8-n1c2o2h4w3k3s1-0", "pssa-fp32-n1c2o2h4w3k3s1-0"
@@ -105,7 +106,7 @@ def test_choices_reach_the_files(refimpl, tmp_path):
     integers, floats = json.loads((out / "manifest.json").read_text())["cases"]
     assert integers["attributes"]["rounding"] == "floor"
     assert (floats["attributes"]["order"], floats["attributes"]["bias_at"]) == ("uvc", "first")
-    assert {t["layout"] for t in integers["tensors"]} == {"NHWC", "OHWI", "C"}
+    assert {t["layout"]["name"] for t in integers["tensors"]} == {"NHWC", "OHWI", "C"}
     assert {path.suffix for path in out.rglob("*.*")} == {".json", ".npy", ".bin"}
 
 
@@ -132,9 +133,9 @@ def test_a_layer_of_a_network_on_a_picture_is_written(refimpl, tmp_path):
         ("--rounding away", "rounding must be one of half_up, half_even, floor, tflite_double"),
         ("--order vuc", "accumulation order must be 'cuv' or 'uvc', not 'vuc'"),
         ("--bias middle", "bias must come 'first' or 'last', not 'middle'"),
-        ("--layout chw", "layout must be one of nchw, nhwc, not 'chw'"),
+        ("--layout chw", "layout must be one of nchw, nhwc, nchw<B>c, nc1hwc0, skew<R>, not 'chw'"),
         ("--files hex", "kinds of file must be npy, and of npy, bin, hex"),
-        ("--files npy,coe", "kinds of file must be npy, and of npy, bin, hex"),
+        ("--files npy,exe", "kinds of file must be npy, and of npy, bin, hex"),
         ("--kernel 2", "kernel must be odd, not 2"),
         ("--height 0", "height must be at least 1, not 0"),
         ("--stride 0", "stride must be at least 1, not 0"),
@@ -231,7 +232,8 @@ def test_one_wrong_element_fails_with_exit_1_and_is_located(refimpl, golden, dev
     before, after = int(y[0, 1, 2, 0]), int(wrong[0, 1, 2, 0])
     assert (
         f"WRONG {INT8} output (output.{kind}): wrong, 1 of 24 elements; first at [0, 1, 2, 0] "
-        f"(word 18): must be {before} (0x{before & 0xFF:02x}), not {after} (0x{after & 0xFF:02x})\n"
+        f"(word 18): must be {before} (0x{before & 0xFF:02x}), not {after} "
+        f"(0x{after & 0xFF:02x}), 1 apart\n"
     ) in out
     assert out.endswith("2 files of 2 cases: 1 wrong\n")
 
@@ -262,7 +264,8 @@ def test_a_wrong_stage_is_judged_before_the_output(refimpl, golden, device):
     np.save(device / INT8 / "accumulator.npy", stage)
     status, out, _ = refimpl(f"check {golden} {device} --case {INT8}")
     assert status == 1
-    assert [line[:5] for line in out.splitlines()[:2]] == ["WRONG", "ok   "]
+    verdicts = [line[:5] for line in out.splitlines() if not line.startswith(" ")]
+    assert verdicts[:2] == ["WRONG", "ok   "]
     assert out.startswith(f"WRONG {INT8} accumulator (accumulator.npy): wrong, 1 of 24")
 
 
@@ -281,7 +284,9 @@ def test_verdicts_can_be_had_as_json(refimpl, golden, device, tmp_path):
     np.save(device / INT8 / "output.npy", y)
     status, _, _ = refimpl(f"check {golden} {device} --json {tmp_path}/verdict.json")
     assert status == 1
-    rows = json.loads((tmp_path / "verdict.json").read_text())["verdicts"]
+    cases = json.loads((tmp_path / "verdict.json").read_text())["cases"]
+    rows = [row for case in cases for row in case["verdicts"]]
+    assert [case["first_bad_stage"] for case in cases] == ["output", None]
     assert [row["passed"] for row in rows] == [False, True]
     assert rows[0]["first"]["index"] == [0, 0, 1, 2]
     assert rows[0]["first"]["word"] == 5
@@ -333,6 +338,7 @@ def _manifest(change):
     def tamper(golden, device):
         manifest = json.loads((golden / "manifest.json").read_text())
         change(manifest)
+        manifest["digest"] = seal(manifest)
         (golden / "manifest.json").write_text(json.dumps(manifest))
 
     return tamper
@@ -345,7 +351,7 @@ def _output_file(manifest):
 
 UNUSABLE = {
     "no output": (_remove_output, "must hold " + INT8 + "/output.npy, .bin or .hex"),
-    "short binary": (_short_binary, "must hold 24 int8 words, 24 bytes, not 23 bytes"),
+    "short binary": (_short_binary, "must hold 24 words of 8 bits, 24 bytes, not 23"),
     "short npy": (_short_npy, "must be a complete .npy file"),
     "wrong shape": (_wrong_shape, "must hold int8 of shape (1, 2, 4, 3), not int8 (24,)"),
     "pickle": (_pickle, "must hold a plain array, not a pickled object"),
@@ -360,14 +366,17 @@ UNUSABLE = {
         _manifest(lambda m: _output_file(m).update(path="../device/x.npy")),
         "must stay inside the set's directory",
     ),
-    "schema": (_manifest(lambda m: m.update(schema_version=9)), "schema_version must be 1, not 9"),
+    "schema": (
+        _manifest(lambda m: m.update(schema_version=9)),
+        "schema_version must be 2, not 9: a newer refimpl wrote it",
+    ),
     "no cases": (_manifest(lambda m: m.update(cases=[])), "cases must be right"),
     "words of another shape": (
         _manifest(lambda m: m["cases"][0]["tensors"][0].update(words=7)),
         "words must be",
     ),
     "layout of another rank": (
-        _manifest(lambda m: m["cases"][0]["tensors"][0].update(layout="C")),
+        _manifest(lambda m: m["cases"][0]["tensors"][0]["layout"].update(axes="c")),
         "must have as many axes as shape",
     ),
     "unknown key": (_manifest(lambda m: m.update(note="")), "note must not be there"),

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from refimpl import io
 from refimpl.vectors.case import Choices
-from refimpl.vectors.formats import UnknownBitsError
-from refimpl.vectors.manifest import Tensor
+from refimpl.vectors.files.readmem import UnknownBitsError
+from refimpl.vectors.formats import FORMATS
+from refimpl.vectors.layouts import layout_for
+from refimpl.vectors.manifest import Tensor, described, seal
+from refimpl.vectors.physical import Physical
 from refimpl.vectors.stimuli import Sizes, random_cases
-from refimpl.vectors.write import npy, set_files
+from refimpl.vectors.write import About, npy, set_files
 
 CASES = random_cases(
     ["conv2d"], Sizes(batch=1, channels=1, outputs=2, height=2, width=3), Choices()
@@ -25,16 +28,19 @@ TENSOR = Tensor(
     role="output",
     format="int8",
     shape=(1, 2, 1, 2),
-    layout="NHWC",
-    word_of="((n*H + h)*W + w)*C + c",
-    word_bits=8,
-    words=4,
     files=(),
+    **described(
+        Physical(
+            form=FORMATS["int8"],
+            shape=(1, 2, 1, 2),
+            layout=layout_for("nhwc", rank=4, kernel=False, element_bits=8),
+        )
+    ),
 )
 
 
 def files():
-    return set_files(CASES, command="refimpl vectors SET", tool_version="0")
+    return set_files(CASES, about=About(command="refimpl vectors SET", tool_version="0"))
 
 
 @pytest.fixture
@@ -127,7 +133,7 @@ def tampered(root, change):
     path = root / "manifest.json"
     manifest = json.loads(path.read_text())
     change(manifest)
-    path.write_text(json.dumps(manifest))
+    path.write_text(json.dumps(manifest | {"digest": seal(manifest)}))
 
 
 def first_file(manifest):
@@ -137,7 +143,12 @@ def first_file(manifest):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda m: m.update(schema_version=2), "schema_version must be 1, not 2"),
+        (
+            lambda m: m.update(schema_version=3),
+            "schema_version must be 2, not 3: a newer refimpl wrote",
+        ),
+        (lambda m: m.update(schema_version=1), "schema_version must be 2, not 1: an older refimpl"),
+        (lambda m: m.update(schema_version="2"), "schema_version must be right: "),
         (lambda m: m.update(comment=""), "comment must not be there: no such key"),
         (lambda m: m.pop("licence"), "licence must be there"),
         (lambda m: m.update(tool="other"), "tool must be right: "),
@@ -147,7 +158,7 @@ def first_file(manifest):
         ),
         (lambda m: first_file(m).update(sha256="00"), r"sha256 must be right: "),
         (lambda m: m["cases"][0].update(id="../x"), r"cases\.0\.id must be right: "),
-        (lambda m: m["cases"][0]["tensors"][0].update(format="bf16"), "format must be right: "),
+        (lambda m: m["cases"][0]["tensors"][0].update(format="fp7"), "format must be right: "),
     ],
 )
 def test_a_tampered_manifest_is_refused_with_where_and_why(golden, change, sentence):
@@ -155,6 +166,51 @@ def test_a_tampered_manifest_is_refused_with_where_and_why(golden, change, sente
     with pytest.raises(io.UnusableError, match=sentence) as refusal:
         io.read_manifest(golden)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_manifest_that_changed_in_any_line_is_told_by_its_digest(golden):
+    path = golden / "manifest.json"
+    path.write_text(path.read_text().replace("refimpl vectors SET", "refimpl vectors OTHER"))
+    with pytest.raises(io.UnusableError, match="digest must be that of the manifest; it has chang"):
+        io.read_manifest(golden)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda t: t.update(words=7), "words must be"),
+        (lambda t: t.update(dont_care=1), "dont_care must be 0 for"),
+        (lambda t: t["layout"].update(name="HWCN", digits="h w c n"), "layout HWCN must say where"),
+        (lambda t: t["layout"].update(digits="n c h"), "must cover axis w once"),
+        (lambda t: t["layout"].update(axes="c"), "must have as many axes as shape"),
+        (lambda t: t["layout"].update(word_of="0"), "layout NCHW must say where its elements lie"),
+        (lambda t: t["files"][0].update(path="conv2d/x.npy"), "conv2d/x.npy must be called"),
+        (lambda t: t.update(shape=[2**40, 2**40, 1, 1]), "must"),
+    ],
+)
+def test_a_tensor_that_does_not_describe_one_array_is_refused(golden, change, sentence):
+    tampered(golden, lambda manifest: change(manifest["cases"][0]["tensors"][0]))
+    with pytest.raises(io.UnusableError, match=sentence):
+        io.read_manifest(golden)
+
+
+def test_two_cases_or_tensors_of_one_name_are_refused(golden):
+    tampered(golden, lambda m: m["cases"].append(m["cases"][0]))
+    with pytest.raises(io.UnusableError, match="cases must have ids of their own"):
+        io.read_manifest(golden)
+
+
+@pytest.mark.parametrize("depth", [2000, 200_000])
+def test_a_manifest_nested_without_end_is_refused_in_one_sentence(golden, depth):
+    (golden / "manifest.json").write_text('{"schema_version": 2, "cases": ' + "[" * depth)
+    with pytest.raises(io.UnusableError, match="must be a manifest"):
+        io.read_manifest(golden)
+
+
+def test_a_file_that_the_manifest_does_not_list_is_told(golden):
+    (golden / "extra.bin").write_bytes(b"")
+    with pytest.raises(io.UnusableError, match=r"must hold no extra\.bin: its manifest does not"):
+        io.verify_files(golden, io.read_manifest(golden))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"cases": 3}', "\x00", "\ud800"])
@@ -237,8 +293,8 @@ def test_a_devices_file_is_read_in_the_declared_layout(kind, raw):
         ("npy", pickle.dumps([1, 2]), "y must hold a plain array, not a pickled object"),
         ("npy", npy(LOGICAL[0]), r"y must hold int8 of shape \(1, 2, 1, 2\), not int8 \(2, 1, 2\)"),
         ("npy", npy(LOGICAL.astype(np.int32)), "y must hold int8 of shape .*, not int32"),
-        ("bin", bytes(3), "y must hold 4 int8 words, 4 bytes, not 3 bytes"),
-        ("bin", bytes(5), "y must hold 4 int8 words, 4 bytes, not 5 bytes"),
+        ("bin", bytes(3), "y must hold 4 words of 8 bits, 4 bytes, not 3"),
+        ("bin", bytes(5), "y must hold 4 words of 8 bits, 4 bytes, not 5"),
         ("hex", b"00 01 02", "y must hold 4 hex words, not 3"),
         ("hex", b"00 01 02 123", "y word 3 must be at most 2 hex digits, not '123'"),
         ("hex", b"00 01 02 \xff", "y must be plain text of hex words"),

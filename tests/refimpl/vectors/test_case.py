@@ -7,7 +7,8 @@ import pytest
 
 from refimpl.bitexact.operators import OPERATORS
 from refimpl.bitexact.requantise import RULES
-from refimpl.vectors.case import Choices, stages
+from refimpl.vectors.case import Choices
+from refimpl.vectors.stages import stages
 from refimpl.vectors.stimuli import Sizes, random_cases
 
 SMALL = Sizes(batch=1, channels=2, outputs=3, height=4, width=5)

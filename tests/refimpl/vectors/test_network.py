@@ -6,9 +6,10 @@ import pytest
 import refimpl as ref
 from refimpl.nets.graph import EPS, Network, Node
 from refimpl.nets.run import DEFINITIONS, run
-from refimpl.vectors.case import Choices, stages
+from refimpl.vectors.case import Choices
 from refimpl.vectors.layer import layer_cases
 from refimpl.vectors.network import inputs_of, network_cases, prepare, until
+from refimpl.vectors.stages import stages
 
 SHIFTS = {"directions": ((0, -1), (1, 0)), "length": 1, "boundary": "circular"}
 TINY = Network(
@@ -81,7 +82,7 @@ def test_a_layer_yields_every_form_of_it_in_every_arithmetic(prepared):
         *(f"mix-{name.replace('_', '-')}-fp32" for name in OPERATORS),
     ]
     for case in cases:
-        assert case.stimulus["kind"] == "network"
+        assert case.stimulus["class"] == "network"
         assert case.stimulus["network"] == "tiny"
         assert case.stimulus["layer"] in LAYERS
 

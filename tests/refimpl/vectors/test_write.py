@@ -10,10 +10,11 @@ import pytest
 from pydantic import ValidationError
 
 from refimpl.bitexact.operators import OPERATORS
-from refimpl.vectors.case import Choices, stages
+from refimpl.vectors.case import Choices
 from refimpl.vectors.manifest import Manifest, VectorFile
+from refimpl.vectors.stages import stages
 from refimpl.vectors.stimuli import Sizes, random_cases
-from refimpl.vectors.write import case_files, npy, set_files
+from refimpl.vectors.write import About, Written, case_files, npy, set_files
 
 DTYPES = {"int8": np.int8, "int32": np.int32, "fp32": np.float32, "fp64": np.float64}
 SIZES = Sizes(batch=1, channels=2, outputs=3, height=4, width=3)
@@ -25,7 +26,9 @@ layouts = pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 def written(layout="nchw", kinds=("npy", "bin", "hex")):
     return dict(
         set_files(
-            CASES, command="refimpl vectors SET", tool_version="0", layout=layout, kinds=kinds
+            CASES,
+            about=About(command="refimpl vectors SET", tool_version="0"),
+            written=Written(layout=layout, kinds=kinds),
         )
     )
 
@@ -58,21 +61,21 @@ def test_bin_and_hex_hold_the_array_of_the_npy_where_the_formula_says(layout):
         assert array.shape == tuple(tensor["shape"])
         assert array.size == tensor["words"]
         assert array.itemsize * 8 == tensor["word_bits"]
-        if "bin" not in paths:
+        if "hex" not in paths:
             assert tensor["role"] in {"reference", "bound"}
             continue
         raw, lines = files[paths["bin"]], files[paths["hex"]].decode().splitlines()
         assert len(raw) == array.nbytes
         assert len(lines) == array.size
         for index in np.ndindex(array.shape):
-            word = _word(tensor["word_of"], index, array.shape)
+            word = _word(tensor["layout"], index, array.shape)
             own = raw[word * array.itemsize : (word + 1) * array.itemsize]
             assert own == array[index].tobytes()
             assert bytes.fromhex(lines[word])[::-1] == own
 
 
-def _word(formula, index, shape):
-    letters = {"c": "c", "n": "nchw", "o": "oihw"}[formula.strip("(")[0]]
+def _word(layout, index, shape):
+    letters, formula = layout["axes"], layout["word_of"]
     names = dict(zip(letters, index, strict=True)) | dict(zip(letters.upper(), shape, strict=True))
     return eval(formula, {}, names)  # noqa: S307 - the manifest's formula, written by us
 
@@ -106,7 +109,7 @@ def test_the_manifest_is_validated_and_names_command_licence_and_versions():
     manifest = Manifest.model_validate_json(written()["manifest.json"])
     assert manifest.command == "refimpl vectors SET"
     assert manifest.licence == "CC0-1.0"
-    assert (manifest.schema_version, manifest.arithmetic_version) == (1, 1)
+    assert (manifest.schema_version, manifest.arithmetic_version) == (2, 1)
 
 
 @pytest.mark.parametrize("where", [(), ("cases", 0), ("cases", 0, "tensors", 0)])
@@ -136,9 +139,9 @@ def test_kinds_of_file_may_be_fewer_but_never_without_npy():
     assert {path.rpartition(".")[2] for path in files} == {"npy", "hex", "json"}
     for path in set(files) - {"manifest.json"}:
         assert files[path] == written()[path]
-    for kinds in (("bin",), ("npy", "coe"), ()):
+    for kinds in (("bin",), ("npy", "exe"), ()):
         with pytest.raises(ValueError, match="kinds of file must be npy, and of npy, bin, hex"):
-            list(set_files(CASES, command="", tool_version="0", kinds=kinds))
+            Written(kinds=kinds)
 
 
 def test_a_npy_is_the_same_bytes_whatever_the_memory_order():
@@ -150,6 +153,6 @@ def test_a_npy_is_the_same_bytes_whatever_the_memory_order():
 
 def test_an_int8_case_has_no_bound_and_a_float_case_has_both_files():
     for case in CASES:
-        entry, _ = case_files(case)
+        entry, *_ = case_files(case, Written())
         roles = {tensor.role for tensor in entry.tensors}
         assert ({"reference", "bound"} <= roles) == (case.arithmetic == "fp32")

@@ -1,0 +1,90 @@
+"""Which known deviation reproduces a device's bits.
+
+Every applicable variant is run on the case, and its stages are held against those that the device
+left. One that gives all of them names the fault; the others are ranked by the share of wrong
+elements that they explain without spoiling a right one.
+"""
+
+from collections.abc import Iterable, Mapping
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from refimpl.arrays import Array
+from refimpl.vectors.case import Case
+from refimpl.vectors.convolutions import convolutions_of
+from refimpl.vectors.formats import bits_of, format_of, is_nan
+from refimpl.vectors.variants import Variant, applicable, run
+
+MOST_PRODUCTS = 2**27  # ours: a variant that takes longer is not tried
+NEAR = 0.5  # ours: a variant that explains less of the wrong elements is not worth a line
+
+
+class Finding(NamedTuple):
+    """A variant, and what share of the device's wrong elements it explains; 1 is all of them."""
+
+    name: str
+    says: str
+    explained: float
+
+    @property
+    def reproduces(self) -> bool:
+        """Whether the variant gives every bit that the device left."""
+        return self.explained == 1
+
+    @property
+    def sentence(self) -> str:
+        """The finding in words."""
+        if self.reproduces:
+            return f"the device {self.says} ({self.name}): every bit it left is reproduced"
+        return (
+            f"the device perhaps {self.says} ({self.name}): {self.explained:.0%} of what is wrong"
+        )
+
+
+def diagnose(
+    case: Case,
+    golden: Mapping[str, Array],
+    device: Mapping[str, Array],
+    variants: Iterable[Variant] | None = None,
+) -> list[Finding]:
+    """Findings about a device that left some stages of a case, the best first.
+
+    ``golden`` and ``device`` hold arrays by stage; nothing is found where no bit differs, or where
+    the case is too large to be tried.
+    """
+    left = {name: array for name, array in device.items() if name in golden}
+    wrong = {name: _differs(golden[name], array, case, name) for name, array in left.items()}
+    total = sum(int(each.sum()) for each in wrong.values())
+    if not total or products(case) > MOST_PRODUCTS:
+        return []
+    findings = []
+    for variant in applicable(case) if variants is None else variants:
+        computed = run(variant, case)
+        explained = 0
+        for name, array in left.items():
+            if name not in computed or computed[name].shape != array.shape:
+                continue
+            other = _differs(computed[name], array, case, name)
+            explained += int((wrong[name] & ~other).sum()) - int((~wrong[name] & other).sum())
+        share = explained / total
+        if share >= NEAR:
+            findings.append(Finding(variant.name, variant.says, share))
+    return sorted(findings, key=lambda finding: (-finding.explained, finding.name))
+
+
+def products(case: Case) -> int:
+    """Products that one run of the case multiplies, at most: taps times outputs times pixels."""
+    x = case.tensors.get("x")
+    if x is None or x.ndim != 4:
+        return sum(array.size for array in case.tensors.values())
+    kernels = [case.tensors[each.kernels] for each in convolutions_of(case.operator)]
+    pixels = len(x) * prod(x.shape[2:])
+    return pixels * sum(w.size for w in kernels) + x.size * 8
+
+
+def _differs(a: Array, b: Array, case: Case, name: str) -> Array:
+    form = format_of(a, case.formats.get(name))
+    nans = is_nan(a, form) & is_nan(b, form)
+    return np.asarray((bits_of(a, form) != bits_of(b, form)) & ~nans)

@@ -1,0 +1,114 @@
+"""Why a case failed: each stage by itself, other readings of the file, known variants, the cone.
+
+Works on whole arrays, and only on cases that failed; a case too large for that keeps its verdicts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from refimpl.arrays import Array
+from refimpl.vectors.case import Case
+from refimpl.vectors.check import Verdict, judge
+from refimpl.vectors.cone import cone
+from refimpl.vectors.diagnose import MOST_PRODUCTS, diagnose, products
+from refimpl.vectors.local import recompute, steps_of
+from refimpl.vectors.manifest import CaseEntry, Tensor
+from refimpl.vectors.recognise import recognise
+from refimpl.vectors.report import CaseReport
+
+
+class Evidence(NamedTuple):
+    """What explains a case: golden arrays and the device's by stage, other cases' outputs."""
+
+    golden: Mapping[str, Array]
+    device: Mapping[str, Array]
+    others: Mapping[str, Array]
+
+
+def case_of(entry: CaseEntry, arrays: Mapping[str, Array]) -> Case:
+    """The case that an entry of a manifest describes; ``arrays`` hold its inputs by name."""
+    inputs = {
+        tensor.name: arrays[tensor.name] for tensor in entry.tensors if tensor.role == "input"
+    }
+    return Case(
+        id=entry.id,
+        operator=entry.operator,
+        arithmetic=entry.arithmetic["name"],
+        attributes=entry.attributes,
+        tensors=inputs,
+        stimulus=entry.stimulus,
+        formats={tensor.name: tensor.format for tensor in entry.tensors},
+    )
+
+
+def explain(entry: CaseEntry, verdicts: list[Verdict], evidence: Evidence) -> CaseReport:
+    """The report on a case with its explanation.
+
+    Raises
+    ------
+    ValueError
+        If the manifest's attributes do not describe a case that can be computed.
+    """
+    try:
+        return _explained(entry, verdicts, evidence)
+    except (KeyError, TypeError, IndexError, OverflowError) as error:
+        raise ValueError(
+            f"case {entry.id} must have the attributes and tensors of its operator "
+            f"({type(error).__name__}: {error})"
+        ) from error
+
+
+def _explained(entry: CaseEntry, verdicts: list[Verdict], evidence: Evidence) -> CaseReport:
+    case = case_of(entry, evidence.golden)
+    tensors = {tensor.name: tensor for tensor in entry.tensors}
+    if products(case) > MOST_PRODUCTS:
+        note = f"more than {MOST_PRODUCTS:,} products: too large to be computed again and explained"
+        return CaseReport(case=entry.id, verdicts=tuple(verdicts), notes=(note,))
+    told = [_told(verdict, tensors[verdict.tensor], case, evidence) for verdict in verdicts]
+    report = CaseReport(case=entry.id, verdicts=tuple(told))
+    bad = report.first_bad
+    if bad is None:
+        return report
+    shown = None
+    if bad.first is not None:
+        shown = cone(case, evidence.golden, bad.tensor, bad.first.index, evidence.device)
+    findings = diagnose(case, evidence.golden, evidence.device)
+    return replace(report, findings=tuple(findings[:5]), cone=shown, notes=_notes(report))
+
+
+def _told(verdict: Verdict, tensor: Tensor, case: Case, evidence: Evidence) -> Verdict:
+    """The verdict with its local one, and with other readings of the file."""
+    if verdict.tensor not in evidence.device:
+        return verdict
+    own = evidence.device[verdict.tensor]
+    local = None
+    if verdict.tensor in steps_of(case):
+        again = recompute(verdict.tensor, evidence.device, case)
+        names = (verdict.case, verdict.tensor, verdict.file)
+        judged = judge(again.array, own, of=tensor.physical, names=names)
+        local = _local(judged, again.given)
+    hints: tuple[str, ...] = ()
+    if not verdict.passed:
+        hints = recognise(evidence.golden[verdict.tensor], own, tensor.physical, evidence.others)
+    return replace(verdict, local=local, hints=hints)
+
+
+def _local(judged: Verdict, own: tuple[str, ...]) -> str:
+    """Verdict on one stage given the device's own stages before it."""
+    given = f"given the device's own {', '.join(own)}" if own else "given the golden inputs"
+    if judged.passed:
+        return f"right, {given}"
+    first = judged.first
+    where = "" if first is None else f", first at {list(first.index)}"
+    return f"wrong, {given}: {judged.wrong} of {judged.elements}{where}"
+
+
+def _notes(report: CaseReport) -> tuple[str, ...]:
+    """Which stages err by themselves, where that can be told."""
+    erring = [
+        verdict.tensor
+        for verdict in report.verdicts
+        if verdict.local is not None and verdict.local.startswith("wrong")
+    ]
+    return (f"stages that err by themselves: {', '.join(erring)}",) if erring else ()
