@@ -6,6 +6,7 @@ READY  := $(VENV)/.installed
 IMAGE  ?= astronaut
 OUT    ?= out
 ORACLES := $(VENV)-oracles/.installed
+SCALESIM := $(VENV)-scalesim/.installed
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-oracles bench check lint types contracts lock clean
 
@@ -20,7 +21,7 @@ test: $(READY) ## every test, as compiled; then the small ones as read (no JIT)
 	@echo "== small tests again, interpreted: what is read is what is tested"
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n auto --dist loadfile -m small
 
-test-oracles: $(ORACLES) ## against PyTorch and ONNX Runtime (an environment of their own)
+test-oracles: $(ORACLES) $(SCALESIM) ## against PyTorch, ONNX Runtime, SCALE-Sim (environments of their own)
 	@echo "== oracles"
 	$(VENV)-oracles/bin/python -m pytest -q tests/oracles
 
@@ -58,5 +59,11 @@ $(ORACLES): requirements/lock.txt pyproject.toml
 	$(VENV)-oracles/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(SCALESIM):
+	@echo "== creating $(VENV)-scalesim: SCALE-Sim by exact version, beside the NumPy it works with"
+	$(PYTHON) -m venv $(VENV)-scalesim
+	$(VENV)-scalesim/bin/python -m pip install --quiet scalesim==3.0.0 "numpy==2.3.*"
+	@touch $@
+
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(VENV)-oracles $(OUT)
+	rm -rf $(VENV) $(VENV)-oracles $(VENV)-scalesim $(OUT)
