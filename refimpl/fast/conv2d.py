@@ -11,7 +11,7 @@ from numba import njit, prange
 
 from refimpl.arrays import Array, Pair, Shaped, check_upstream, shaped
 from refimpl.fast.arguments import floating
-from refimpl.fast.planes import convolve_channels, pull_channels
+from refimpl.fast.channels import convolve_channels, pull_channels
 from refimpl.fast.product import Grid, Image, multiply_windows
 from refimpl.fast.weights import multiply_gradients
 from refimpl.ops.conv2d import Conv2dGrads, ConvGeometry, conv_geometry

@@ -1,14 +1,16 @@
 """Convolution with kernels of its own at every pixel, fast: ``refimpl.forms.dynamic_conv2d``.
 
-No unfolded image: rows of kernels meet rows of the image. Memory: the result.
+No unfolded image: of one channel at a time, what the taps read. Memory: the result, and K² planes
+a thread.
 """
 
 import numpy as np
+from numba import get_num_threads
 
 from refimpl.arrays import Array, Pair, Shaped, shaped
 from refimpl.fast.arguments import floating
 from refimpl.fast.conv2d import tap_offsets
-from refimpl.fast.planes import convolve_per_pixel
+from refimpl.fast.windows import convolve_per_pixel
 from refimpl.ops.conv2d import conv_geometry, same_padding
 
 
@@ -33,5 +35,5 @@ def dynamic_conv2d(
     if b is not None:
         y += b[:, None, None]
     flat = kernels.reshape(*kernels.shape[:3], side[0] * side[1], *geometry.output)
-    convolve_per_pixel(x, flat, tap_offsets(geometry), *geometry.stride, y)
+    convolve_per_pixel(x, flat, tap_offsets(geometry), *geometry.stride, y, get_num_threads())
     return y

@@ -11,8 +11,8 @@ import numpy as np
 from refimpl.arrays import Array, Pair, Shaped, check_upstream, pair, shaped
 from refimpl.fast.arguments import floating
 from refimpl.fast.conv2d import tap_offsets
-from refimpl.fast.planes import spread_windows, weigh_windows, window_scores
 from refimpl.fast.pssa import project, project_backward
+from refimpl.fast.windows import spread_windows, weigh_windows, window_scores
 from refimpl.ops.conv2d import ConvGeometry, conv_geometry, same_padding
 from refimpl.ops.global_attention import Normalise
 from refimpl.ops.local_attention import LocalAttentionGrads, window_scale
@@ -35,11 +35,11 @@ def local_attention(
     geometry = _geometry(x, w_q, kernel, stride, dilation)
     x, w_q, w_k, w_v = floating("local_attention", x=x, w_q=w_q, w_k=w_k, w_v=w_v)
     taps, steps = tap_offsets(geometry), geometry.stride
-    queries, keys = project(_centres(x, geometry), w_q), project(x, w_k)
+    queries, keys, values = _projected(x, _centres(x, geometry), w_q, w_k, w_v)
     factor = window_scale(scale, w_q, normalise)
     weights = _weights(queries, keys, geometry, taps, factor, normalise)
     y = np.empty((len(x), len(w_v), *geometry.output), x.dtype)
-    weigh_windows(weights, project(x, w_v), taps, *steps, y)
+    weigh_windows(weights, values, taps, *steps, y)
     return y
 
 
@@ -65,7 +65,7 @@ def local_attention_backward(
     )
     taps, steps = tap_offsets(geometry), geometry.stride
     centres = _centres(x, geometry)
-    queries, keys, values = project(centres, w_q), project(x, w_k), project(x, w_v)
+    queries, keys, values = _projected(x, centres, w_q, w_k, w_v)
     factor = window_scale(scale, w_q, normalise)
     weights = _weights(queries, keys, geometry, taps, factor, normalise)
     d_scores = np.empty_like(weights)
@@ -90,6 +90,17 @@ def _geometry(x: Array, w_q: Array, kernel: Pair, stride: Pair, dilation: Pair) 
     shape = len(w_q), x.shape[1], *sides
     padding = same_padding(sides, dilation)
     return conv_geometry(x.shape, shape, stride=stride, padding=padding, dilation=dilation)
+
+
+def _projected(
+    x: Array, centres: Array, w_q: Array, w_k: Array, w_v: Array
+) -> tuple[Array, Array, Array]:
+    """Queries, keys and values, of one image in one product of all three matrices."""
+    if len(x) == 1 and centres.shape == x.shape:
+        every = project(x, np.concatenate([w_q, w_k, w_v]))
+        d = len(w_q)
+        return every[:, :d], every[:, d : 2 * d], every[:, 2 * d :]
+    return project(centres, w_q), project(x, w_k), project(x, w_v)
 
 
 def _centres(x: Array, geometry: ConvGeometry) -> Array:

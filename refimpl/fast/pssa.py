@@ -12,10 +12,11 @@ import numpy as np
 
 from refimpl.arrays import Array, Pair, Shaped, check_upstream, shaped
 from refimpl.fast.arguments import floating
+from refimpl.fast.channels import convolve_products, pull_convolved_products
 from refimpl.fast.conv2d import conv2d, conv2d_backward, forward_grid, image_gradient, tap_offsets
-from refimpl.fast.planes import convolve_products, pull_convolved_products, pull_products
 from refimpl.fast.product import Image, multiply_windows
 from refimpl.fast.shift_product import reached_of, shift_product
+from refimpl.fast.shifts import pull_products
 from refimpl.fast.weights import multiply_gradients
 from refimpl.ops.conv2d import Conv2dGrads, ConvGeometry, conv_geometry, same_padding
 from refimpl.ops.pssa import PssaGrads

@@ -7,7 +7,7 @@ import numpy as np
 
 from refimpl.arrays import Array, Shaped, check_upstream, shaped
 from refimpl.fast.arguments import floating
-from refimpl.fast.planes import products, pull_products
+from refimpl.fast.shifts import products, pull_products
 from refimpl.ops.shift import Boundary
 from refimpl.ops.shift_product import (
     FOUR_DIRECTIONS,

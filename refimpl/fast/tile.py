@@ -88,6 +88,24 @@ class _Vectors:
         words = [pointer, _LANE(self.itemsize), mask, zeros]
         return self._call(f"llvm.masked.load.{self.suffix}.p0", self.type, kinds, words)
 
+    def load_some(self, pointer: Any, mask: Any) -> Any:
+        """Load the lanes of a mask, all if it is None."""
+        return self.load(pointer) if mask is None else self.load_masked(pointer, mask)
+
+    def load_from(self, address: Any, first: Any, second: Any, mask: Any) -> Any:
+        """Load the lanes of a mask from the sum of two offsets."""
+        place = self.place(address, self.builder.add(first, second))
+        return self.load_some(self.at(place, _INDEX(0)), mask)
+
+    def store_some(self, value: Any, pointer: Any, mask: Any) -> None:
+        """Store the lanes of a mask, all if it is None."""
+        if mask is None:
+            self.store(value, pointer)
+            return
+        kinds = [self.type, self.type.as_pointer(), _LANE, self.mask]
+        words = [value, pointer, _LANE(self.itemsize), mask]
+        self._call(f"llvm.masked.store.{self.suffix}.p0", ir.VoidType(), kinds, words)
+
     def gather(self, starts: list[Any], vector: int, step: int) -> Any:
         """The product of what every ``step``-th number (1 or 2) from each start is."""
         value = None

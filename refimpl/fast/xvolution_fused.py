@@ -9,9 +9,9 @@ import numpy as np
 from refimpl.arrays import Array, Pair, Shaped, check_upstream, shaped
 from refimpl.fast.arguments import floating
 from refimpl.fast.conv2d import forward_grid, image_gradient, tap_offsets
-from refimpl.fast.planes import pull_products
 from refimpl.fast.product import Image, multiply_windows
 from refimpl.fast.shift_product import reached_of
+from refimpl.fast.shifts import pull_products
 from refimpl.fast.weights import multiply_gradients
 from refimpl.ops.conv2d import ConvGeometry, conv_geometry, same_padding
 from refimpl.ops.shift import Boundary
@@ -71,7 +71,7 @@ def xvolution_fused_backward(
     shape = n, len(sources) * c, height, width
     dz = image_gradient(dy, w, shape, geometry, 1)
     dx = np.ascontiguousarray(dz[:, :c])
-    pull_products(dz[:, c:], x, x, sources[1:], circular, dx, dx)
+    pull_products(dz, x, x, sources[1:], circular, dx, dx, c)
     return XVolutionFusedGrads(dx, dw, dy.sum(axis=(0, 2, 3)))
 
 
