@@ -6,6 +6,8 @@ for ∂w see ``weights``. Groups of few outputs (depthwise) go plane by plane, w
 argument that is not contiguous is copied.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit, prange
 
@@ -13,12 +15,14 @@ from refimpl.arrays import Array, Pair, Shaped, check_upstream, shaped
 from refimpl.fast.arguments import floating
 from refimpl.fast.channels import convolve_channels, pull_channels
 from refimpl.fast.product import Grid, Image, multiply_windows
+from refimpl.fast.transpose import transpose
 from refimpl.fast.weights import multiply_gradients
 from refimpl.ops.conv2d import Conv2dGrads, ConvGeometry, conv_geometry
 
 PLAIN = np.zeros((1, 2), np.int64)
 NARROW = 4  # ours: with fewer outputs a group, plane by plane is faster than panels
-BLOCK = 16  # ours: numbers of a cache line, so that both sides of a transposition use whole ones
+BLOCK = 32  # ours: channels of a matrix turned about at a time, whole cache lines of them
+FEW = 8  # ours: channels of kernels turned about at a time: streams that are written side by side
 
 
 @shaped
@@ -153,18 +157,35 @@ def _phase(axis: int, geometry: ConvGeometry, size: int, phase: int) -> tuple[Ar
 
 def _turn(w: Array, us: Array, vs: Array) -> Array:
     """Kernels (o, c, k_h, k_w) as (c, o, chosen taps)."""
-    turned = np.empty((w.shape[1], len(w), len(us), len(vs)), w.dtype)
-    _turn_into(w, us, vs, turned)
+    outputs, channels, height, width = w.shape
+    chosen = (us[:, None] * width + vs).reshape(-1)
+    turned = np.empty((channels, outputs, len(chosen)), w.dtype)
+    if height * width == 1:
+        _turn_matrix(
+            w.ctypes.data, outputs, channels, turned.ctypes.data, w.itemsize, w.dtype.type(0)
+        )
+    else:
+        _turn_taps(w.reshape(outputs, channels, height * width), chosen, turned)
     return turned
 
 
 @njit(parallel=True, cache=True)
-def _turn_into(w: Array, us: Array, vs: Array, turned: Array) -> None:
-    outputs, channels = w.shape[0], w.shape[1]
+def _turn_matrix(
+    w: int, outputs: int, channels: int, turned: int, itemsize: int, like: Any
+) -> None:  # fmt: skip
     for block in prange(-(-channels // BLOCK)):
-        for first in range(0, outputs, BLOCK):
-            for c in range(block * BLOCK, min(channels, block * BLOCK + BLOCK)):
-                for o in range(first, min(outputs, first + BLOCK)):
-                    for i in range(len(us)):
-                        for j in range(len(vs)):
-                            turned[c, o, i, j] = w[o, c, us[i], vs[j]]
+        first, many = block * BLOCK, min(BLOCK, channels - block * BLOCK)
+        transpose(
+            w, first, channels, outputs, many, turned, first * outputs, outputs, itemsize, like
+        )
+
+
+@njit(parallel=True, cache=True)
+def _turn_taps(w: Array, chosen: Array, turned: Array) -> None:
+    outputs, channels = w.shape[:2]
+    for block in prange(-(-channels // FEW)):
+        for o in range(outputs):
+            for c in range(block * FEW, min(channels, block * FEW + FEW)):
+                source, target = w[o, c], turned[c, o]
+                for i, place in enumerate(chosen):
+                    target[i] = source[place]

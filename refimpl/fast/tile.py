@@ -88,6 +88,14 @@ class _Vectors:
         words = [pointer, _LANE(self.itemsize), mask, zeros]
         return self._call(f"llvm.masked.load.{self.suffix}.p0", self.type, kinds, words)
 
+    def interleave(self, one: Any, other: Any, *, upper: bool) -> Any:
+        """Lanes of the lower or upper halves of two vectors, in turn one of each."""
+        first = self.lanes // 2 if upper else 0
+        pairs = [(first + n, self.lanes + first + n) for n in range(self.lanes // 2)]
+        return self.builder.shuffle_vector(
+            one, other, self._constant([lane for pair in pairs for lane in pair])
+        )
+
     def load_some(self, pointer: Any, mask: Any) -> Any:
         """Load the lanes of a mask, all if it is None."""
         return self.load(pointer) if mask is None else self.load_masked(pointer, mask)

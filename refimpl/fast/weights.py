@@ -7,7 +7,8 @@ at a time: the windows as rows, as they lie in memory, and ∂y turned about, ch
 The threads share the turned ∂y and take their own channels of x; nothing is summed across threads,
 so the result does not depend on their number.
 
-Memory: at most 2 MB of ∂y, 300 KB a thread of windows, and the gradient once more, turned.
+Memory: at most 2 MB of ∂y, 300 KB a thread of windows; beyond 256 pixels (binary32, AVX-512) the
+gradient once more, turned.
 """
 
 from typing import Any
@@ -16,8 +17,9 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from refimpl.arrays import Array
-from refimpl.fast.product import LINE, RUN, Buffers, Grid, Image, Sources, find_runs, pack
-from refimpl.fast.tile import add_product, prefetch, read, tile_width, write
+from refimpl.fast.product import RUN, Buffers, Grid, Image, Sources, find_runs, pack
+from refimpl.fast.tile import add_product, tile_width, write
+from refimpl.fast.transpose import transpose
 
 PANELS = 8  # ours: panels of pixels multiplied at a time, 256 binary32 pixels with AVX-512
 ROWS = 256  # ours: windows packed at a time, so that they stay in a second-level cache
@@ -40,36 +42,48 @@ def multiply_gradients(
     held = max(1, TURNED_BYTES // (across * width * q.itemsize * step)) * PANELS
     held = min(held, -(-panels // PANELS) * PANELS)
     turned = np.zeros((across, held * width, width), q.dtype)
-    result = np.zeros((terms, across * width), q.dtype)
     per_chunk = max(1, ROWS // len(taps))
     chunks = -(-image.used // per_chunk)
     workers = min(get_num_threads(), chunks * len(offsets))
     parts = len(taps) * len(offsets)
     sizes = (
         per_chunk * len(taps) * step, PANELS * RUN * 2 * parts * width, PANELS * (parts + 1),
+        per_chunk * len(taps) * width,
     )  # fmt: skip
     packed = np.empty((workers, sizes[0]), q.dtype)
+    tiles = np.empty((workers, sizes[3]), q.dtype)
     integers = np.empty((workers, sizes[1] + sizes[2]), np.int64)
     own = Buffers(
-        packed.ctypes.data, 0, integers.ctypes.data, integers.ctypes.data + 8 * sizes[1],
-        sizes[0], 0, RUN * 2 * parts * width, parts + 1,
+        packed.ctypes.data, tiles.ctypes.data, integers.ctypes.data,
+        integers.ctypes.data + 8 * sizes[1],
+        sizes[0], sizes[3], RUN * 2 * parts * width, parts + 1,
     )  # fmt: skip
     sources = Sources(len(taps), len(offsets), taps.ctypes.data, offsets.ctypes.data, circular)
     like = q.dtype.type(0)
+    turn = dy.ctypes.data, turned.ctypes.data, like, q.itemsize, image.n, grid, width
+    operands = turned.ctypes.data, q.ctypes.data, k.ctypes.data
+    if panels <= min(PANELS, held):
+        _turn(*turn, 0, panels, held)
+        _multiply_once(
+            *operands, dw.ctypes.data, like, q.itemsize,
+            image, grid, sources, own, sizes, width, panels, held, per_chunk, workers,
+        )  # fmt: skip
+        return
+    result = np.zeros((terms, across * width), q.dtype)
     for first in range(0, panels, held):
         count = min(held, panels - first)
-        _turn(dy.ctypes.data, turned.ctypes.data, like, image.n, grid, width, first, count, held)
+        _turn(*turn, first, count, held)
         _multiply(
-            turned.ctypes.data, q.ctypes.data, k.ctypes.data, result.ctypes.data, like, q.itemsize,
+            *operands, result.ctypes.data, like, q.itemsize,
             image, grid, sources, own, sizes, width, first, count, held, per_chunk, workers,
         )  # fmt: skip
-    _turn_back(result, dw)
+    _turn_back(result.ctypes.data, terms, across * width, dw.ctypes.data, len(dw), q.itemsize, like)
 
 
 @njit(parallel=True, cache=True, nogil=True)
 def _turn(
-    dy: int, turned: int, like: Any, n: int, grid: Grid, width: int, first: int, count: int,
-    held: int,
+    dy: int, turned: int, like: Any, itemsize: int, n: int, grid: Grid, width: int, first: int,
+    count: int, held: int,
 ) -> None:  # fmt: skip
     """turned[o // width, p, o % width] = dy[o, p] for the pixels of ``count`` panels."""
     pixels = grid.rows * grid.cols
@@ -77,19 +91,17 @@ def _turn(
     for task in prange(count * across):
         panel, o = task // across, task % across * width
         start = (first + panel) * width
-        lanes = min(width, n * pixels - start)
+        lanes, rows = min(width, n * pixels - start), min(width, grid.used - o)
         to = (o // width * held + panel) * width * width
-        for row in range(min(width, grid.used - o)):
-            image, p = start // pixels, start % pixels
-            at = (image * grid.channels + grid.at + o + row) * pixels
-            for line in range(0, width, LINE):  # what the next panel is made of
-                prefetch(dy, at + p + width + line, like)
-            for t in range(lanes):
-                write(turned, to + t * width + row, read(dy, at + p, like))
-                p += 1
-                if p == pixels:
-                    p = 0
-                    at += grid.channels * pixels
+        done = 0
+        while done < lanes:  # one image after another
+            image, p = (start + done) // pixels, (start + done) % pixels
+            many = min(lanes - done, pixels - p)
+            transpose(
+                dy, (image * grid.channels + grid.at + o) * pixels + p, pixels, rows, many,
+                turned, to + done * width, width, itemsize, like,
+            )  # fmt: skip
+            done += many
 
 
 @njit(parallel=True, cache=True, nogil=True)
@@ -132,12 +144,54 @@ def _multiply(
 
 
 @njit(parallel=True, cache=True, nogil=True)
-def _turn_back(result: Any, dw: Any) -> None:
-    """dw[o, r] = result[r, o], a few rows at a time: theirs may all lie in one cache set."""
-    outputs, rows = dw.shape
-    for block in prange(-(-rows // 8)):
-        first, last = block * 8, min(rows, block * 8 + 8)
-        for start in range(0, outputs, 16):
-            for o in range(start, min(outputs, start + 16)):
-                for r in range(first, last):
-                    dw[o, r] = result[r, o]
+def _multiply_once(
+    turned: int, q: int, k: int, dw: int, like: Any, itemsize: int,
+    image: Image, grid: Grid, sources: Sources, buffers: Buffers, sizes: Any,
+    width: int, panels: int, held: int, per_chunk: int, workers: int,
+) -> None:  # fmt: skip
+    """All of the sum over few pixels: a tile of results at a time, turned while it is at hand."""
+    taps, total = sources.taps_number, image.n * grid.rows * grid.cols
+    chunks, terms = -(-image.used // per_chunk), sources.number * image.used * taps
+    tasks = chunks * sources.number
+    for worker in prange(workers):
+        own = Buffers(
+            buffers.packed + worker * sizes[0] * itemsize,
+            buffers.tiles + worker * sizes[3] * itemsize,
+            buffers.runs + worker * (sizes[1] + sizes[2]) * 8,
+            buffers.ends + worker * (sizes[1] + sizes[2]) * 8,
+            buffers.packed_size, buffers.tile_size, buffers.runs_size, buffers.ends_size,
+        )  # fmt: skip
+        for g in range(panels):
+            find_runs(g * width, width, image, grid, sources, own, g)
+        for task in range(tasks * worker // workers, tasks * (worker + 1) // workers):
+            s, c = task // chunks, task % chunks * per_chunk
+            channels = min(per_chunk, image.used - c)
+            pack(
+                q, k, like, image, grid, sources, own, s, c, channels,
+                width, panels, panels * width, width,
+            )  # fmt: skip
+            rows = channels * taps
+            for o in range(-(-grid.used // width)):
+                for place in range(rows * width):
+                    write(own.tiles, place, like)
+                add_product(
+                    own.packed, 0, panels * width, rows, turned, o * held * width * width, total,
+                    own.tiles, 0, width, like,
+                )  # fmt: skip
+                transpose(
+                    own.tiles, 0, width, rows, min(width, grid.used - o * width),
+                    dw, o * width * terms + (s * image.used + c) * taps, terms, itemsize, like,
+                )  # fmt: skip
+
+
+@njit(parallel=True, cache=True, nogil=True)
+def _turn_back(
+    result: int, rows: int, across: int, dw: int, outputs: int, itemsize: int, like: Any
+) -> None:  # fmt: skip
+    """dw[o, r] = result[r, o], some rows at a time."""
+    for block in prange(-(-rows // ROWS)):
+        first = block * ROWS
+        transpose(
+            result, first * across, across, min(ROWS, rows - first), outputs,
+            dw, first, rows, itemsize, like,
+        )  # fmt: skip
