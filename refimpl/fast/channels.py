@@ -91,7 +91,7 @@ def pull_plane(
     """Add the gradients of ``convolve_plane`` to dz (framed) and dw (taps,)."""
     top, left, _, pitch = frame
     rows, cols = dy.shape
-    lanes = np.empty(LANES, dy.dtype)  # sums apart: the compiler may not reorder one sum
+    lanes = np.zeros(LANES, dy.dtype)  # sums apart: the compiler may not reorder one sum
     if down == 1 and right == 1:
         size = (rows - 1) * pitch + cols
         spread = np.zeros(-(-size // LANES) * LANES, dy.dtype)
@@ -114,7 +114,7 @@ def pull_plane(
             dw[t] += lanes.sum()
         return
     for t in range(len(taps)):
-        weight, total = w[t], lanes[0] * 0
+        weight, total = w[t], lanes[0]
         for i in range(rows):
             row, col = i * down + top + taps[t, 0], left + taps[t, 1]
             d, a, e = dy[i], z[row, col:][::right], dz[row, col:][::right]
