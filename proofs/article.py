@@ -11,11 +11,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """A sentence of the article; with no ``text``, the claim of the article that ours bears on."""
+    """A sentence of the article; with no ``text``, the claim of the article that ours bears on.
+
+    ``second_hand`` marks what is the paper's: we know it from public summaries in Chinese, not from
+    its own text, and the ``text`` is our wording of what they say.
+    """
 
     id: str
     text: str = ""
     translation: str = ""
+
+    second_hand: bool = False
 
     @property
     def in_article(self) -> bool:
@@ -28,6 +34,14 @@ def ours(topic: str = "ours") -> Sentence:
     return Sentence(id=topic)
 
 
+GLOBAL_BY_LOCAL = Sentence(
+    id="A1.1",
+    text="在一定条件下(例如图像 / 特征图的邻接像素满足马尔可夫性质),"
+    "全局的 self-attention 可以通过局部的 self-attention 配合卷积运算来逼近。",
+    translation="Under certain conditions (for instance, neighbouring pixels of the image or "
+    "feature map satisfy a Markov property), global self-attention can be approximated by local "
+    "self-attention together with convolution.",
+)
 PSSA_STEPS = Sentence(
     id="A2.1",
     text="首先将输入的特征沿指定的多个方向进行循环移位(采用索引来实现)得到移位后的特征,"
@@ -86,21 +100,20 @@ PLUG_AND_PLAY = Sentence(
     "not affect the regularity and usability of the network.",
 )
 
+LINEAR_COST = Sentence(
+    id="A10.1",
+    text="PSSA 的计算复杂度为 O(n)。",
+    translation="The computational complexity of PSSA is O(n).",
+    second_hand=True,
+)
+INVARIANT_PART = Sentence(
+    id="A12.1",
+    text="卷积是自注意力中空间不变的部分。",
+    translation="Convolution is the spatially invariant part of self-attention.",
+    second_hand=True,
+)
+
 UNDECIDED: tuple[tuple[Sentence, str], ...] = (
-    (
-        Sentence(
-            id="A1.1",
-            text="在一定条件下(例如图像 / 特征图的邻接像素满足马尔可夫性质),"
-            "全局的 self-attention 可以通过局部的 self-attention 配合卷积运算来逼近。",
-            translation="Under certain conditions (for instance, neighbouring pixels of the image "
-            "or feature map satisfy a Markov property), global self-attention can be approximated "
-            "by local self-attention together with convolution.",
-        ),
-        (
-            "It names no error, so there is nothing to compare with ==. How close the "
-            "approximation comes on images would have to be measured; we have not measured it."
-        ),
-    ),
     (
         Sentence(
             id="A9.1",

@@ -12,6 +12,32 @@ HYPOTHESES: Mapping[str, str] = MappingProxyType(
         "the heads read zeros outside the image, as the convolution does": (
             "one boundary for both sides of the comparison"
         ),
+        "rounding is to the nearest integer, ties upwards": (
+            "ties to even can all fall the same way; truncation always does"
+        ),
+        "no branch saturates": "what a clip cuts off cannot cancel any more",
+        "the accumulator wraps or is wide enough, and does not saturate": (
+            "a saturated sum depends on the order of its terms"
+        ),
+        "the stencil has 2^S + 1 nodes for S levels": "fewer values leave a term undetermined",
+        "the shift is circular": "zeros come in at the border of the image, which does not move",
+        "PSSA stands alone, without a convolution branch": "a convolution is odd, as attention is",
+        "attention has no position encoding": (
+            "a score of a query and a position changes its sign with the image"
+        ),
+        "the convolution's padding is circular too (an option of the kernel form)": (
+            "zero padding is where the image ends, wherever its content has moved"
+        ),
+        "the stride is 1": "else only moves by whole strides are seen",
+        "every direction's kernel is the convolution's, up to a factor per input channel": (
+            "after folding; only then can the factor multiply the pixels instead"
+        ),
+        "the image is larger than what the stack reaches": (
+            "else the border cuts off part of what is seen"
+        ),
+        "no weight is 0 and no two terms cancel": (
+            "training could make them; random weights do not"
+        ),
         "the scores are not normalised by softmax": (
             "softmax divides by a sum over all keys, which is no polynomial and not linear in the "
             "query"

@@ -64,7 +64,7 @@ def _plain(number: Any) -> Any:
         return number.flint
     if isinstance(number, Fraction):
         return flint.fmpq(number.numerator, number.denominator)
-    return number
+    return int(number) if isinstance(number, np.integer) else number
 
 
 def variables(*shapes: tuple[int, ...]) -> list[Array]:

@@ -12,7 +12,8 @@ Three functions are not rational, and are defined over rationals so that derivat
     log(a + bε) = L(a) + b/a·ε       with L(a) any rational; here the inverse of E: a − 1 for a ≥ 1,
                                      else 1 − 1/a: log' = 1/x is the only property a gradient uses
 
-so what holds for every such E and L holds for the exponential and the logarithm.
+so what holds for every such E and L holds for the exponential and the logarithm. Numbers that have
+functions of their own, such as the enclosures of ``proofs.balls``, keep them.
 
 Source: W. K. Clifford, "Preliminary sketch of biquaternions", Proc. London Math. Soc. 4 (1873), for
 dual numbers; as forward differentiation, Griewank and Walther, "Evaluating Derivatives" (2008), §3.
@@ -92,12 +93,17 @@ class Dual:
 
     def sqrt(self) -> Self:
         """Square root, of squares of rationals only."""
-        root = exact_root(self.value)
+        exact = isinstance(self.value, Fraction | Mod)
+        root = exact_root(self.value) if exact else self.value.sqrt()
         return type(self)(root, self.slope / (2 * root))
 
     def exp(self) -> Self:
         """A positive rational E with E' = E; see the module."""
-        raised = 1 + self.value if self.value >= 0 else 1 / (1 - self.value)
+        value: Any = self.value
+        if not isinstance(self.value, Fraction | Mod):
+            raised = value.exp()
+        else:
+            raised = 1 + value if value >= 0 else 1 / (1 - value)
         return type(self)(raised, raised * self.slope)
 
     def log(self) -> Self:
@@ -108,10 +114,29 @@ class Dual:
         ValueError
             If the number is not positive.
         """
-        if self.value <= 0:
-            raise ValueError(f"a logarithm needs a positive number, not {self.value}")
-        power = self.value - 1 if self.value >= 1 else 1 - 1 / self.value
-        return type(self)(power, self.slope / self.value)
+        if not isinstance(self.value, Fraction | Mod):
+            return type(self)(self.value.log(), self.slope / self.value)
+        value: Any = self.value
+        if value <= 0:
+            raise ValueError(f"a logarithm needs a positive number, not {value}")
+        power = value - 1 if value >= 1 else 1 - 1 / value
+        return type(self)(power, self.slope / value)
+
+
+class Square(Fraction):
+    """A rational that has a square root, or will have once something is added to it.
+
+    Sums of it are ``Square`` too, so that var + eps keeps the root; all else is a ``Fraction``.
+    """
+
+    def __add__(self, other: Any) -> "Square":  # type: ignore[override]
+        return Square(Fraction(self) + other)
+
+    __radd__ = __add__  # type: ignore[assignment]
+
+    def sqrt(self) -> Fraction:
+        """Square root, of squares of rationals only."""
+        return exact_root(self)
 
 
 def _dual(number: Number) -> Dual:
@@ -120,7 +145,7 @@ def _dual(number: Number) -> Dual:
 
 def _scalar(number: Scalar | int) -> Scalar:
     """A number that divides exactly: Python's integers do not."""
-    return number if isinstance(number, Fraction | Mod) else Fraction(number)
+    return Fraction(number) if isinstance(number, int | float) else number
 
 
 def exact_root(square: Fraction) -> Fraction:

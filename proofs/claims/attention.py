@@ -5,39 +5,58 @@ from typing import Any
 
 import numpy as np
 
-from proofs.article import (
-    ours,
-)
-from proofs.claim import Hypothesis, claim
+from proofs.article import INVARIANT_PART, ours
+from proofs.claim import Hypothesis, Rung, claim
 from proofs.claims.literal import IMAGES
-from proofs.domain import grid
+from proofs.domain import Grid, grid
+from proofs.exact import Numbers, drawer, false_accept
 from proofs.rings import duals, rationals, same
-from refimpl import (
-    conv2d,
-    global_attention,
-    shift,
-)
+from refimpl import conv2d, global_attention, shift
+
+
+def _one_hot(
+    numbers: Numbers, images: tuple[tuple[int, ...], ...], *, boundary: str = "zero"
+) -> Grid:
+    return grid(
+        numbers=(numbers,),
+        image=images,
+        kernel=((1, 1), (3, 3), (5, 1)),
+        boundary=(boundary,),
+    )
 
 
 @claim(
-    source=ours("A12"),
+    source=INVARIANT_PART,
     status="conditional",
     evidence="exact rationals",
     why="A head that attends to one fixed offset is a shift, and a 1×1 value projection after it "
     "is one tap of a kernel.",
-    over=grid(image=IMAGES, kernel=((1, 1), (3, 3), (5, 1)), boundary=("zero",)),
+    over=_one_hot("rationals", IMAGES),
     hypotheses=(
         Hypothesis(
             text="the heads read zeros outside the image, as the convolution does",
-            without=grid(image=IMAGES, kernel=((3, 3),), boundary=("circular",)),
+            without=_one_hot("rationals", IMAGES, boundary="circular"),
+        ),
+    ),
+    rungs=(
+        Rung(
+            evidence="symbolic polynomial identity",
+            over=_one_hot("variables", ((1, 2, 3, 3),)),
+            note="For all kernels and pixels at this shape.",
+        ),
+        Rung(
+            evidence="Schwartz–Zippel modulo 2⁶¹ − 1",
+            over=_one_hot("residues", ((1, 4, 7, 6),)),
+            note=false_accept(2),
         ),
     ),
 )
 def convolution_is_attention_with_one_hot_positions(
-    image: tuple[int, ...], kernel: tuple[int, int], boundary: Any
+    numbers: Numbers, image: tuple[int, ...], kernel: tuple[int, int], boundary: Any
 ) -> bool:
     """A K×K convolution is the sum of K² attention heads, each looking at one fixed offset."""
-    x, w = rationals(*image, seed=1), rationals(2, image[1], *kernel, seed=2)
+    draw = drawer(numbers, room=60)
+    x, w = draw(*image, seed=1), draw(2, image[1], *kernel, seed=2)
     rows, cols = (kernel[0] - 1) // 2, (kernel[1] - 1) // 2
     heads = (
         conv2d(shift(x, offset=(u - rows, v - cols), boundary=boundary), w[:, :, u, v, None, None])

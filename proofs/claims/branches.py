@@ -12,13 +12,7 @@ import numpy as np
 
 from proofs.cases import square_bn
 from proofs.rings import Array, duals, rationals
-from refimpl import (
-    BatchNorm,
-    batch_norm,
-    batch_norm_training,
-    conv2d,
-    relu,
-)
+from refimpl import BatchNorm, batch_norm, batch_norm_training, conv2d, relu
 from refimpl.fuse import Branch
 
 EPS = Fraction(1, 4)

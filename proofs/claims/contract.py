@@ -5,15 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from proofs.article import (
-    PLUG_AND_PLAY,
-)
+from proofs.article import PLUG_AND_PLAY
 from proofs.claim import claim
 from proofs.domain import grid
-from refimpl import (
-    conv2d,
-    xvolution_fused,
-)
+from refimpl import conv2d, xvolution_fused
 
 
 @claim(

@@ -3,17 +3,15 @@
 from fractions import Fraction
 from typing import Any
 
-from proofs.article import (
-    ours,
-)
-from proofs.claim import Hypothesis, claim
+import numpy as np
+
+from proofs.article import ours
+from proofs.claim import Hypothesis, Rung, claim
 from proofs.claims.literal import IMAGES
-from proofs.domain import grid
-from proofs.rings import duals, rationals, same
-from refimpl import (
-    local_attention,
-    pssa,
-)
+from proofs.domain import Grid, grid
+from proofs.exact import Numbers, drawer, false_accept
+from proofs.rings import Array, duals, rationals, same
+from refimpl import aa_conv2d, conv2d, global_attention, local_attention, pssa, pssa_stack
 
 
 @claim(
@@ -77,3 +75,83 @@ def local_attention_is_odd_and_homogeneous_of_degree_three(
     options: dict[str, Any] = {"kernel": side, "normalise": normalise, "scale": Fraction(1)}
     scaled = local_attention(duals(x * factor), *weights, **options)
     return same(scaled, factor**3 * local_attention(duals(x), *weights, **options))
+
+
+def _opposite(
+    numbers: Numbers,
+    *,
+    normalise: tuple[str, ...] = ("none",),
+    operator: str = "pssa",
+    positions: bool = False,
+) -> Grid:
+    return grid(
+        numbers=(numbers,),
+        image=((1, 2, 2, 3),) if numbers == "rationals" else ((1, 4, 5, 4),),
+        normalise=normalise,
+        levels=(1, 2),
+        operator=(operator,),
+        positions=(positions,),
+    )
+
+
+@claim(
+    source=ours("A11"),
+    status="conditional",
+    evidence="exact rationals",
+    why="Global attention is odd, with softmax too (its weights miss the sign); PSSA is even.",
+    proof="So their product is odd, and its mean over any population that is symmetric under "
+    "x → −x is 0: least squares gives every weight of PSSA the value 0 there. White noise and "
+    "AR(1) fields are symmetric; features after a ReLU are not.",
+    over=_opposite("rationals", normalise=("none", "softmax")),
+    hypotheses=(
+        Hypothesis(
+            text="PSSA stands alone, without a convolution branch",
+            without=_opposite("rationals", operator="x-volution"),
+        ),
+        Hypothesis(
+            text="attention has no position encoding",
+            without=_opposite("rationals", normalise=("softmax",), positions=True),
+        ),
+    ),
+    rungs=(
+        Rung(
+            evidence="Schwartz–Zippel modulo 2⁶¹ − 1",
+            over=_opposite("residues"),
+            note=false_accept(11),
+        ),
+    ),
+)
+def pssa_is_uncorrelated_with_attention_where_signs_are_even(
+    numbers: Numbers,
+    image: tuple[int, ...],
+    normalise: Any,
+    levels: int,
+    operator: str,
+    positions: bool,
+) -> bool:
+    """PSSA times global attention, at x and at −x, adds up to 0: they are uncorrelated.
+
+    On a population with as many x as −x no weights of PSSA, nor of a stack of it, nor a bias,
+    predict anything of global attention, softmax or not.
+    """
+    draw = drawer(numbers)
+    lift = duals if numbers == "rationals" else lambda array: array
+    x, w, b = draw(*image, seed=1), draw(2, 4 * image[1], 3, 3, seed=2), draw(2, seed=3)
+    kernel = draw(2, image[1], 3, 3, seed=9)
+    weights = [lift(draw(2, image[1], seed=seed)) for seed in (4, 5, 6)]
+    rel_h, rel_w = (lift(draw(2 * side - 1, 2, seed=7 + side)) for side in image[2:])
+
+    def product_at(seen: Array) -> Array:
+        even = pssa_stack(seen, w, b, lengths=(1,) * levels)
+        if operator == "x-volution":
+            even = even + conv2d(seen, kernel, padding=1)
+        if not positions:
+            scale = Fraction(1, 2)
+            return even * global_attention(lift(seen), *weights, normalise=normalise, scale=scale)
+        one = lift(np.array([[1, 0], [0, 1]], object))
+        w_q, w_k, w_v = weights
+        tables: dict[str, Any] = {"rel_h": rel_h, "rel_w": rel_w}
+        both = aa_conv2d(lift(seen), lift(kernel), w_q, w_k, w_v, one, scale=1, **tables)
+        return even * both[:, 2:]
+
+    return bool(np.all(product_at(x) + product_at(x * -1) == 0))

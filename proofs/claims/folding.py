@@ -22,10 +22,7 @@ from proofs.claims.branches import (
 )
 from proofs.domain import grid
 from proofs.rings import rationals, same
-from refimpl import (
-    batch_norm,
-    conv2d,
-)
+from refimpl import batch_norm, conv2d
 from refimpl.fuse import PaddingMode, embed, fold_batch_norm
 from refimpl.ops.conv2d import same_padding
 

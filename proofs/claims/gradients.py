@@ -5,16 +5,21 @@ every operator. Where a forward is a polynomial of degree ≤ 2, a central diffe
 exact too, and needs rationals only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from functools import partial
+from math import prod
+from typing import Any
 
 import numpy as np
 
+import refimpl
 from proofs.article import ours
 from proofs.cases import CASES, OperatorCase, at, cast, leaves, operators, with_leaf
-from proofs.claim import Hypothesis, claim
-from proofs.domain import Case, Cases, grid
+from proofs.claim import Hypothesis, Rung, claim
+from proofs.domain import Case, Cases, Grid, grid
 from proofs.rings import Array, duals, rationals, slopes, values
+from refimpl.ops.softmax import pull_softmax
 
 
 def _every_argument() -> Iterator[Case]:
@@ -125,3 +130,142 @@ def central_differences_of_quadratic_operators_are_exact(operator: str, argument
     dy = rationals(*up.shape, seed=7)
     pulled = dict(leaves(case.backward(dy, case.inputs)))[path]
     return _inner(dy, up - down) == 2 * _inner(pulled, v)  # type: ignore[operator]
+
+
+def _levels(*, nodes_short: int = 0) -> Grid:
+    return grid(levels=(1, 2, 3), boundary=("circular", "zero"), nodes_short=(nodes_short,))
+
+
+def derivative_weights(nodes: Sequence[int]) -> list[Fraction]:
+    """Weights with which values at integer nodes give the derivative at 0 of any polynomial.
+
+    Exact up to degree len(nodes) − 1: the derivatives at 0 of Lagrange's basis.
+    """
+    return [
+        sum(
+            (
+                Fraction(1, node - other)
+                * prod(
+                    (
+                        Fraction(-third, node - third)
+                        for third in nodes
+                        if third not in (node, other)
+                    ),
+                    start=Fraction(1),
+                )
+                for other in nodes
+                if other != node
+            ),
+            start=Fraction(0),
+        )
+        for node in nodes
+    ]
+
+
+@claim(
+    source=ours(),
+    status="conditional",
+    evidence="exact rationals",
+    why="S levels without bias are a polynomial of degree 2^S along any line, and 2^S + 1 values "
+    "determine it.",
+    over=_levels(),
+    hypotheses=(
+        Hypothesis(
+            text="the stencil has 2^S + 1 nodes for S levels",
+            without=_levels(nodes_short=1),
+        ),
+    ),
+)
+def a_stencil_of_two_to_the_s_plus_one_nodes_is_exact_for_a_stack(
+    levels: int, boundary: Any, nodes_short: int
+) -> bool:
+    """For S levels of PSSA a difference stencil with 2^S + 1 nodes gives the gradient exactly.
+
+    ⟨∂y, Σ_i c_i f(x + i·v)⟩ = ⟨backward(∂y), v⟩ over the rationals; no step is small.
+    """
+    options: dict[str, Any] = {"lengths": (1,) * levels, "boundary": boundary}
+    x, w = rationals(1, 1, 2, 3, seed=1), rationals(2, 4, 1, 1, seed=2)
+    v, dy = rationals(*x.shape, seed=3), rationals(1, 2, 2, 3, seed=4)
+    nodes = range(2**levels + 1 - nodes_short)
+    stencil = sum(
+        (
+            weight * refimpl.pssa_stack(x + node * v, w, **options)
+            for node, weight in zip(nodes, derivative_weights(nodes), strict=True)
+        ),
+        start=np.zeros((), object),
+    )
+    pulled = refimpl.pssa_stack_backward(dy, x, w, **options).x
+    return bool(_inner(dy, stencil) == _inner(pulled, v))
+
+
+def _softmax_jacobian_is_symmetric(count: int) -> bool:
+    from proofs.polynomials import variables  # noqa: PLC0415 - an extra
+
+    (y,) = variables((count,))
+    eye = np.eye(count, dtype=int).astype(object)
+    rows = np.stack([pull_softmax(eye[i], y) for i in range(count)])
+    totals = y * (1 - y.sum())
+    return bool(np.all(rows == rows.T) and np.all(rows.sum(axis=1) == totals))
+
+
+@claim(
+    source=ours(),
+    status="identity",
+    evidence="exact rationals",
+    why="y = e/Σe gives ∂y_i/∂x_j = y_i(δ_ij − y_j), which is rational in y.",
+    over=grid(shape=((1, 1), (2, 3), (3, 5)), seed=range(4)),
+    rungs=(
+        Rung(
+            evidence="symbolic polynomial identity",
+            over=grid(count=(1, 2, 3, 4)),
+            holds=_softmax_jacobian_is_symmetric,
+            note="The Jacobian as polynomials in y: symmetric, and of rows that add up to "
+            "y_i·(1 − Σ y), which is 0 where y is a softmax.",
+        ),
+    ),
+)
+def the_gradient_of_softmax_is_rational_in_its_output(shape: tuple[int, int], seed: int) -> bool:
+    """Given the output y, softmax pulls back by ∂x = y ⊙ (∂y − ⟨∂y, y⟩), exactly."""
+    raw = abs(rationals(*shape, seed=seed)) + 1
+    y = raw / raw.sum(axis=-1, keepdims=True)
+    dy, v = rationals(*shape, seed=seed + 7), rationals(*shape, seed=seed + 8)
+    # e^(x + εv) = e^x·(1 + εv) to first order, whatever e^x is: so y moves by y ⊙ (v − ⟨y, v⟩).
+    along = y * (v - (y * v).sum(axis=-1, keepdims=True))
+    return bool(_inner(dy, along) == _inner(pull_softmax(dy, y), v))
+
+
+def _transcendental_arguments() -> Iterator[Case]:
+    """Arguments of operators that take exp, log or √ from the number type."""
+    for case in CASES:
+        if case.inexact:
+            for path, _ in leaves(case.inputs):
+                yield {"operator": case.label, "argument": ".".join(path)}
+
+
+@claim(
+    source=ours(),
+    status="identity",
+    evidence="rigorous enclosure",
+    why="Dual numbers over balls carry exp, log and √ themselves, and their derivatives.",
+    over=Cases(_transcendental_arguments),
+)
+def every_backward_encloses_the_derivative(operator: str, argument: str) -> bool:
+    """With exp, log and √ themselves: ⟨∂y, J·v⟩ and ⟨backward(∂y), v⟩ overlap, radii below 2⁻¹⁰⁰.
+
+    Every number is a ball that contains the exact one; for softmax, training-mode normalisation and
+    whatever else is no polynomial.
+    """
+    from proofs.balls import Ball, balls  # noqa: PLC0415 - an extra
+
+    case, path = _find(operator), tuple(argument.split("."))
+    assert case is not None  # noqa: S101 - the domain is made of cases
+    inputs = cast(case.inputs, balls)
+    array, lifted = at(inputs, path), cast(inputs, duals)
+    v = balls(rationals(*array.shape, seed=5))
+    ahead = case.forward(with_leaf(lifted, path, duals(array, v)))
+    dy = balls(rationals(*ahead.shape, seed=7))
+    pulled = dict(leaves(case.backward(dy, inputs)))[path]
+    difference: Any = _inner(dy, slopes(ahead)) - _inner(pulled, v)  # type: ignore[operator]
+    if not isinstance(difference, Ball):
+        return bool(difference == 0)
+    return difference.may_vanish and difference.radius < 2.0**-100

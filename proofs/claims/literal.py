@@ -11,9 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from proofs.rings import Array
-from refimpl import (
-    FOUR_DIRECTIONS,
-)
+from refimpl import FOUR_DIRECTIONS
 
 Offset: TypeAlias = tuple[int, int]
 IMAGES = ((1, 1, 1, 1), (1, 2, 1, 3), (1, 1, 4, 3), (2, 2, 2, 3))

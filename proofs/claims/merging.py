@@ -8,15 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from proofs.article import CONDITIONAL_MERGE, SINGLE_CONVOLUTION
-from proofs.claim import Hypothesis, claim
+from proofs.claim import Hypothesis, Rung, claim
+from proofs.claims import forms
 from proofs.claims.branches import EPS, bias, norm, run, trained_branch, with_batch_statistics
-from proofs.domain import Case, Cases, grid
+from proofs.domain import Case, Cases, Grid, grid
+from proofs.exact import Numbers, false_accept
 from proofs.rings import Array, rationals, same
-from refimpl import (
-    shift_product,
-    xvolution,
-    xvolution_fused,
-)
+from refimpl import shift_product, xvolution, xvolution_fused
 from refimpl.fuse import Branch, MergeError, merge
 
 LACKING: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -39,6 +37,16 @@ def _lacking(condition: str, image: tuple[int, ...] = (1, 1, 3, 3)) -> Any:
         boundary=("circular", "zero"),
         length=(1,),
         lacks=(condition,),
+    )
+
+
+def _one_form(numbers: Numbers, images: tuple[tuple[int, ...], ...]) -> Grid:
+    return grid(
+        numbers=(numbers,),
+        attention=("pssa",),
+        form=("feature",),
+        image=images,
+        options=({}, {"boundary": "zero"}, {"stride": 2}),
     )
 
 
@@ -77,6 +85,21 @@ def _lacking(condition: str, image: tuple[int, ...] = (1, 1, 3, 3)) -> Any:
         ),
         Hypothesis(
             text="both kernels are centred on the same pixels", without=_lacking("common grid")
+        ),
+    ),
+    rungs=(
+        Rung(
+            evidence="symbolic polynomial identity",
+            over=_one_form("variables", ((1, 1, 2, 2), (1, 2, 2, 3))),
+            holds=forms.every_form_computes_what_was_trained.holds,
+            note="For all weights, biases, means and pixels at these shapes; σ fixed, which γ "
+            "covers.",
+        ),
+        Rung(
+            evidence="Schwartz–Zippel modulo 2⁶¹ − 1",
+            over=_one_form("residues", ((1, 8, 9, 7), (2, 3, 5, 12))),
+            holds=forms.every_form_computes_what_was_trained.holds,
+            note=false_accept(4),
         ),
     ),
 )

@@ -5,18 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from proofs.article import (
-    ours,
-)
+from proofs.article import ours
 from proofs.claim import Hypothesis, claim
 from proofs.claims.literal import IMAGES, Offset
 from proofs.domain import Case, Cases, Grid, grid
 from proofs.rings import Array, rationals, same
-from refimpl import (
-    conv2d,
-    shift,
-    shift_product,
-)
+from refimpl import conv2d, shift, shift_product
 
 
 @claim(

@@ -7,17 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from proofs.article import (
-    SINGLE_CONVOLUTION,
-    ours,
-)
-from proofs.claim import claim
-from proofs.domain import Case, Cases
-from proofs.rings import Array
-from refimpl import (
-    pssa,
-    xvolution_fused,
-)
+from proofs.article import SINGLE_CONVOLUTION, ours
+from proofs.claim import Rung, claim
+from proofs.domain import Case, Cases, Grid, grid
+from proofs.exact import Numbers, drawer, false_accept
+from proofs.rings import Array, same
+from refimpl import pssa, xvolution_fused
+from refimpl.forms import XVolution, run_trained
 
 
 def _by_pixels(largest: int) -> Iterator[tuple[int, int]]:
@@ -116,3 +112,51 @@ def only_zero_attention_weights_give_a_convolution(
 ) -> bool:
     """An X-volution is a convolution of x only if all its attention weights are zero."""
     return not any(left + right) or not _vanishes(left, right)
+
+
+def _even_grid(numbers: Numbers, image: tuple[int, ...]) -> Grid:
+    return grid(
+        numbers=(numbers,), image=(image,), sides=((3, 1), (3, 3)), boundary=("circular", "zero")
+    )
+
+
+@claim(
+    source=ours("A4"),
+    status="identity",
+    evidence="exact rationals",
+    why="The convolution branch is odd up to its bias and the attention branch is even, so the "
+    "even part of the sum is the attention branch.",
+    proof="An affine map has a constant even part, and a map whose even part is constant is affine "
+    "plus the odd part of the convolution: so X-volution equals a convolution of x exactly where "
+    "pssa(x, w_A) is constant in x, that is 0.",
+    over=_even_grid("rationals", (2, 2, 3, 4)),
+    rungs=(
+        Rung(
+            evidence="symbolic polynomial identity",
+            over=_even_grid("variables", (1, 2, 2, 3)),
+            note="For all kernels, biases and pixels at this shape.",
+        ),
+        Rung(
+            evidence="Schwartz–Zippel modulo 2⁶¹ − 1",
+            over=_even_grid("residues", (1, 5, 7, 6)),
+            note=false_accept(3),
+        ),
+    ),
+)
+def the_even_part_of_x_volution_is_its_attention(
+    numbers: Numbers, image: tuple[int, ...], sides: tuple[int, int], boundary: Any
+) -> bool:
+    """f(x) + f(−x) − 2·f(0) = 2·pssa(x, w_A): what of X-volution is no convolution of x.
+
+    So it equals a convolution of x only where that is 0, which weights other than 0 can achieve.
+    """
+    draw = drawer(numbers, room=200)
+    x, b = draw(*image, seed=1), draw(2, seed=4)
+    w_c, w_a = (
+        draw(2, count * image[1], side, side, seed=2)
+        for count, side in zip((1, 4), sides, strict=True)
+    )
+    arrays = {"w_c": w_c, "w_a": w_a, "b_c": b}
+    layer = XVolution(arrays=arrays, boundary=boundary)
+    there, back, none = (run_trained(layer, each) for each in (x, x * -1, x * 0))
+    return same(there + back - 2 * none, 2 * pssa(x, w_a, boundary=boundary))

@@ -37,6 +37,12 @@ def test_the_derivative_of_a_product_follows_the_product_rule():
     assert (x * x * y).derivative(0) == 2 * x * y
 
 
+def test_integers_of_numpy_are_numbers_too():
+    ((x,),) = variables((1,))
+    assert x * np.int64(3) + np.int64(1) == 3 * x + 1
+    assert {type(each) for each in (np.pad(np.array([x]), 1) * x).flat} == {Polynomial}
+
+
 def test_only_numbers_divide_a_polynomial():
     ((x,),) = variables((1,))
     with pytest.raises(TypeError):
