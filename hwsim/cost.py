@@ -19,7 +19,8 @@ class Cost:
 
     ``hidden_vector_cycles`` is vector work under the array's, outside the budget.
     ``filter_read_bytes`` is the part of ``dram_read_bytes`` that is the second operand;
-    ``compulsory_bytes`` what reading and writing everything just once would move.
+    ``compulsory_bytes`` what reading and writing everything just once would move. ``sram_…_bytes``
+    go in and out of the buffer of an operand, on both its sides.
     """
 
     compute_cycles: int = 0
@@ -33,6 +34,9 @@ class Cost:
     vector_ops: int = 0
     dram_read_bytes: int = 0
     dram_write_bytes: int = 0
+    sram_ifmap_bytes: int = 0
+    sram_filter_bytes: int = 0
+    sram_ofmap_bytes: int = 0
     filter_read_bytes: int = 0
     compulsory_bytes: int = 0
 
@@ -64,6 +68,11 @@ class Cost:
     def dram_bytes(self) -> int:
         """Bytes read from and written to DRAM."""
         return self.dram_read_bytes + self.dram_write_bytes
+
+    @property
+    def sram_bytes(self) -> int:
+        """Bytes in and out of all buffers."""
+        return self.sram_ifmap_bytes + self.sram_filter_bytes + self.sram_ofmap_bytes
 
     def utilisation(self, macs_per_cycle: int) -> float:
         """Fraction of peak throughput spent on useful work; an idle cost has none."""

@@ -17,6 +17,7 @@ from hwsim.integers import ceil_div
 from hwsim.lowering import FORMS, convolution_layer
 from hwsim.machine import Machine
 from hwsim.networks import Network, network
+from hwsim.onchip import on_chip
 from hwsim.search import Run, best_run
 from hwsim.tiling import Tiling
 from hwsim.traffic import compulsory_traffic
@@ -208,6 +209,7 @@ def _layer_cost(layer: Layer, runs: dict[Convolution, Run], machine: Machine) ->
 
 def _array_cost(conv: Convolution, run: Run, machine: Machine) -> PrimitiveCost:
     ideal = ceil_div(conv.macs, machine.array.macs_per_cycle)
+    chip = on_chip(conv, run.tiling, run.traffic, machine)
     cost = Cost(
         compute_cycles=ideal,
         fragmentation_cycles=run.array.streamed - ideal,
@@ -216,6 +218,9 @@ def _array_cost(conv: Convolution, run: Run, machine: Machine) -> PrimitiveCost:
         macs=conv.macs,
         dram_read_bytes=run.traffic.ifmap_bytes + run.traffic.filter_bytes,
         dram_write_bytes=run.traffic.ofmap_bytes,
+        sram_ifmap_bytes=chip.ifmap_bytes,
+        sram_filter_bytes=chip.filter_bytes,
+        sram_ofmap_bytes=chip.ofmap_bytes,
         filter_read_bytes=run.traffic.filter_bytes,
         compulsory_bytes=compulsory_traffic(conv, machine).total_bytes,
     )

@@ -267,11 +267,15 @@ Primitive: TypeAlias = Convolution | VectorPrimitive | Copy | Unmodelled
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """A named step of a network: the primitives that compute it, in order."""
+    """A named step of a network: the primitives that compute it, in order.
+
+    ``nodes`` names the nodes of a file's graph that it stands for, if there is a file.
+    """
 
     name: str
     form: str
     primitives: tuple[Primitive, ...]
+    nodes: tuple[str, ...] = ()
 
     @property
     def macs(self) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.checks import instance_of, one_of
+from hwsim.importers.scalesim import configuration
 from hwsim.io.fields import build
 from hwsim.io.files import read_text
 from hwsim.machine import ARRAY_KINDS, EnergyTable, MacArray, Machine, Support, without_source
@@ -46,10 +47,20 @@ def read_machine(path: str | Path) -> Machine:
 
 
 def find_machine(name_or_path: str) -> Machine:
-    """A preset by its name or, if it ends in .toml, a machine file by its path."""
+    """A preset by its name, a machine file (.toml) or a SCALE-Sim configuration (.cfg)."""
     if name_or_path.endswith(".toml"):
         return read_machine(name_or_path)
+    if name_or_path.endswith(".cfg"):
+        return _read_configuration(name_or_path)
     return preset(name_or_path)
+
+
+def _read_configuration(path: str) -> Machine:
+    text = read_text(path, "configuration")
+    try:
+        return configuration(text, Path(path).stem, preset("scalesim-default"))
+    except ValueError as error:
+        raise ValueError(f"in {path}, {error}") from error
 
 
 def parse_machine(text: str, origin: str) -> Machine:

@@ -1,7 +1,7 @@
 """The published networks by name, and the one function that builds them."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 
@@ -41,7 +41,11 @@ NETWORKS: Mapping[str, Entry] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """Layers in order; ``sites`` names the 3 × 3 convolutions of ``stage``, now in ``form``."""
+    """Layers in order; ``sites`` names the 3 × 3 convolutions of ``stage``, now in ``form``.
+
+    A network from a file has the shapes of its ``inputs``, and says which nodes take nothing and
+    why (``free``).
+    """
 
     name: str
     layers: tuple[Layer, ...]
@@ -52,6 +56,15 @@ class Network:
     batch: int = 1
     height: int = 224
     width: int = 224
+    inputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    free: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def size(self) -> str:
+        """What it is given, in words: images, or the shapes of its inputs."""
+        if self.inputs:
+            return ", ".join(f"{name} {'x'.join(map(str, s))}" for name, s in self.inputs.items())
+        return f"{self.batch} x {self.height}x{self.width}"
 
     @property
     def macs(self) -> int:
