@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwsim.cost import Cost
+from hwsim.coverage import Coverage, coverage
+from hwsim.energy import Energy, energy_of
 from hwsim.integers import ceil_div
 from hwsim.lowering import FORMS, convolution_layer
 from hwsim.machine import Machine
@@ -49,6 +51,7 @@ class LayerCost:
     name: str
     form: str
     primitives: tuple[PrimitiveCost, ...]
+    nodes: tuple[str, ...] = ()
 
     @property
     def cost(self) -> Cost:
@@ -59,27 +62,6 @@ class LayerCost:
     def not_executable(self) -> tuple[str, ...]:
         """One reason per primitive that the machine has no unit for."""
         return tuple(each.reason for each in self.primitives if each.reason is not None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """How much of what was asked is in the cost."""
-
-    costed: int
-    primitives: int
-    costed_macs: int
-    macs: int
-    not_executable: tuple[str, ...]
-
-    @property
-    def sentence(self) -> str:
-        """The coverage in words."""
-        share = self.costed_macs / self.macs if self.macs else 1.0
-        missing = "; ".join(self.not_executable) or "nothing"
-        return (
-            f"costed {self.costed} of {self.primitives} primitives, {share:.1%} of the MACs; "
-            f"not executable: {missing}"
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +88,14 @@ class Estimate:
         return self.cost.utilisation(self.machine.array.macs_per_cycle)
 
     @property
+    def energy(self) -> Energy | None:
+        """Energy by level; ``None`` if the machine has no table."""
+        return energy_of(self.cost, self.machine)
+
+    @property
     def coverage(self) -> Coverage:
         """What the cost leaves out."""
-        return coverage(self.layers)
+        return coverage(self.layers, self.network.free)
 
 
 def estimate(asked: Network, machine: Machine) -> Estimate:
@@ -171,21 +158,6 @@ def compare_forms(
     return {form: estimate(net.only(*net.sites), machine) for form, net in asked.items()}
 
 
-def coverage(layers: Sequence[LayerCost]) -> Coverage:
-    """How much of ``layers`` is in their cost."""
-    every = [each for layer in layers for each in layer.primitives]
-    costed = [each for each in every if each.reason is None]
-    reasons = [each.reason for each in every if each.reason is not None]
-    counted = {reason: reasons.count(reason) for reason in reasons}
-    return Coverage(
-        costed=len(costed),
-        primitives=len(every),
-        costed_macs=sum(_macs(each.primitive) for each in costed),
-        macs=sum(_macs(each.primitive) for each in every),
-        not_executable=tuple(f"{count} x {reason}" for reason, count in counted.items()),
-    )
-
-
 def _layer_cost(layer: Layer, runs: dict[Convolution, Run], machine: Machine) -> LayerCost:
     done: list[PrimitiveCost] = []
     shelter = 0  # cycles of the array under which a fused primitive can hide
@@ -204,7 +176,7 @@ def _layer_cost(layer: Layer, runs: dict[Convolution, Run], machine: Machine) ->
             priced = _vector_cost(primitive, machine, shelter if primitive.fused else 0)
             shelter = max(0, shelter - priced.cost.hidden_vector_cycles) if primitive.fused else 0
         done.append(priced)
-    return LayerCost(name=layer.name, form=layer.form, primitives=tuple(done))
+    return LayerCost(name=layer.name, form=layer.form, primitives=tuple(done), nodes=layer.nodes)
 
 
 def _array_cost(conv: Convolution, run: Run, machine: Machine) -> PrimitiveCost:
@@ -272,7 +244,3 @@ def _vector_cost(work: VectorPrimitive, machine: Machine, shelter: int) -> Primi
         compulsory_bytes=read + written,
     )
     return PrimitiveCost(primitive=work, cost=cost)
-
-
-def _macs(primitive: Primitive) -> int:
-    return primitive.macs if isinstance(primitive, Convolution) else 0

@@ -1,28 +1,47 @@
 """Estimates as tables for people."""
 
 from collections.abc import Mapping
+from string import ascii_lowercase
 
 from rich.table import Table
 
 from hwsim.cost import Cost
-from hwsim.evaluate import Estimate
-from hwsim.machine import Machine, constants
+from hwsim.energy import energy_of
+from hwsim.evaluate import Estimate, LayerCost
+from hwsim.evidence import evidence_of
+from hwsim.io.judged import judged
+from hwsim.machine import Machine
 
 CYCLES = ("cycles", "compute", "fragments", "fill/drain", "vector", "move", "stall")
-QUANTITIES = (*CYCLES, "util %", "MMAC", "DRAM kB", "x least")
+VOLUMES = ("MMAC", "SRAM kB", "DRAM kB", "x least", "energy")
 
 
 def layer_table(estimate: Estimate) -> Table:
     """One line per layer and a total; "x least" compares DRAM bytes with the compulsory ones."""
-    peak = estimate.machine.array.macs_per_cycle
-    table = _table(_heading(estimate), ("layer", "form"), (*QUANTITIES, "not exec."))
+    machine = estimate.machine
+    letters = _letters(estimate)
+    numbers = (*CYCLES, "util %", *VOLUMES, "not exec.", "evidence")
+    table = _table(_heading(estimate), ("layer", "form"), numbers)
     for layer in estimate.layers:
         missing = str(len(layer.not_executable) or "")
-        table.add_row(layer.name, layer.form, *_quantities(layer.cost, peak), missing)
+        letter = letters[_evidence(layer, machine)]
+        table.add_row(layer.name, layer.form, *_quantities(layer.cost, machine), missing, letter)
     table.add_section()
-    missing = str(estimate.coverage.primitives - estimate.coverage.costed or "")
-    table.add_row("total", "", *_quantities(estimate.cost, peak), missing)
+    missing = str(estimate.coverage.asked - estimate.coverage.costed or "")
+    everything = "".join(letters.values())
+    table.add_row("total", "", *_quantities(estimate.cost, machine), missing, everything)
     return table
+
+
+def evidence_lines(estimate: Estimate) -> list[str]:
+    """What the letters of the table's last column stand for, and what the energy leaves out."""
+    lines = [f"{letter}: {sentence}" for sentence, letter in _letters(estimate).items()]
+    energy = estimate.energy
+    if energy is None:
+        lines.append("energy: none, as the machine names no table (--energy does)")
+    elif energy.missing:
+        lines.append(f"energy: without {', '.join(energy.missing)}, for which its table has none")
+    return lines
 
 
 def forms_table(compared: Mapping[str, Estimate]) -> Table:
@@ -30,36 +49,38 @@ def forms_table(compared: Mapping[str, Estimate]) -> Table:
     plain = compared["convolution"]
     title = f"{plain.network.stage} of {_heading(plain)}"
     ratios = ("x cycles", "x work", "x efficiency", "not exec.")
-    table = _table(title, ("form",), (*CYCLES, "MMAC", "DRAM kB", *ratios))
+    table = _table(title, ("form",), (*CYCLES, *VOLUMES, *ratios))
     for form, estimate in compared.items():
         cost = estimate.cost
         table.add_row(
             form,
             *_cycles(cost),
-            *_volumes(cost),
+            *_volumes(cost, estimate.machine),
             f"{cost.cycles / plain.cost.cycles:.2f}",
             f"{cost.macs / plain.cost.macs:.2f}",
             f"{estimate.utilisation / plain.utilisation:.2f}",
-            str(estimate.coverage.primitives - estimate.coverage.costed or ""),
+            str(estimate.coverage.asked - estimate.coverage.costed or ""),
         )
     return table
 
 
-def machine_table(machine: Machine) -> Table:
-    """Every constant of a machine with its source."""
-    table = Table(title=f"{machine.title}: {machine.description}", title_justify="left")
-    for column in ("constant", "value", "source"):
-        table.add_column(column, overflow="fold")
-    for key in constants(machine):
-        table.add_row(key, str(_lookup(machine, key)), machine.sources.get(key, "none given"))
-    return table
+def _letters(estimate: Estimate) -> dict[str, str]:
+    """A letter for every different evidence of a layer, in the order of the layers."""
+    sentences = dict.fromkeys(_evidence(layer, estimate.machine) for layer in estimate.layers)
+    return dict(zip(sentences, ascii_lowercase, strict=False))
+
+
+def _evidence(layer: LayerCost, machine: Machine) -> str:
+    costed = [each.primitive for each in layer.primitives if each.reason is None]
+    return evidence_of(costed, machine, judged()).sentence
 
 
 def _heading(estimate: Estimate) -> str:
     asked = estimate.network
     form = f", {asked.stage} as {asked.form}" if asked.stage else ""
-    image = f"{asked.batch} x {asked.height}x{asked.width}"
-    return f"{asked.name} ({image}{form}) on {estimate.machine.title}"
+    energy = estimate.machine.energy
+    table = f"; energy in pJ by {energy.title}" if energy else ""
+    return f"{asked.name} ({asked.size}{form}) on {estimate.machine.title}{table}"
 
 
 def _table(title: str, texts: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
@@ -71,21 +92,18 @@ def _table(title: str, texts: tuple[str, ...], numbers: tuple[str, ...]) -> Tabl
     return table
 
 
-def _quantities(cost: Cost, peak: int) -> tuple[str, ...]:
-    least = f"{cost.dram_bytes / cost.compulsory_bytes:.2f}" if cost.compulsory_bytes else ""
-    return (*_cycles(cost), f"{cost.utilisation(peak):.1%}"[:-1], *_volumes(cost), least)
+def _quantities(cost: Cost, machine: Machine) -> tuple[str, ...]:
+    share = f"{cost.utilisation(machine.array.macs_per_cycle):.1%}"[:-1]
+    return (*_cycles(cost), share, *_volumes(cost, machine))
 
 
 def _cycles(cost: Cost) -> tuple[str, ...]:
     return (f"{cost.cycles:,}", *(f"{part:,}" for part in cost.budget.values()))
 
 
-def _volumes(cost: Cost) -> tuple[str, str]:
-    return f"{cost.macs / 1e6:,.1f}", f"{cost.dram_bytes / 1e3:,.1f}"
-
-
-def _lookup(machine: Machine, key: str) -> object:
-    value: object = machine
-    for name in key.split("."):
-        value = value[name] if isinstance(value, Mapping) else getattr(value, name)
-    return "absent" if value is None else value
+def _volumes(cost: Cost, machine: Machine) -> tuple[str, ...]:
+    least = f"{cost.dram_bytes / cost.compulsory_bytes:.2f}" if cost.compulsory_bytes else ""
+    kilobytes = (f"{size / 1e3:,.1f}" for size in (cost.sram_bytes, cost.dram_bytes))
+    energy = energy_of(cost, machine)
+    spent = f"{energy.total_pj:.3g}" if energy else ""
+    return (f"{cost.macs / 1e6:,.1f}", *kilobytes, least, spent)

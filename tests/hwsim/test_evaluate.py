@@ -150,7 +150,7 @@ def test_scalesim_executes_convolutions_only_and_everything_with_a_hypothetical_
     assert bare.coverage.costed == sum(layer.macs > 0 for layer in network("resnet34").layers)
     assert bare.cost.vector_ops == 0
     full = estimate(network("resnet34"), with_vector_unit(unit, 32))
-    assert full.coverage.costed == full.coverage.primitives
+    assert full.coverage.costed == full.coverage.asked
     assert full.cost.vector_ops > 0
 
 

@@ -19,8 +19,10 @@ def result(request):
 
 def test_csv_parses_back_to_the_rows_and_sums_to_the_total(result):
     rows = list(csv.DictReader(io.StringIO(to_csv(result))))
-    assert [row["layer"] for row in rows] == [layer.name for layer in result.layers]
-    assert rows == [{k: str(v) for k, v in row.items()} for row in layer_rows(result)]
+    assert [row["name"] for row in rows] == [layer.name for layer in result.layers]
+    assert rows == [
+        {k: "" if v is None else str(v) for k, v in row.items()} for row in layer_rows(result)
+    ]
     for name in ("cycles", "macs", "dram_read_bytes", "stall_cycles", "compulsory_bytes"):
         assert sum(int(row[name]) for row in rows) == getattr(result.cost, name)
 
@@ -38,7 +40,28 @@ def test_json_parses_back_and_agrees_with_the_estimate(result):
         assert layer["cycles"] == sum(layer[f"{part}_cycles"] for part in parts)
     reasons = [e["not_executable"] for layer in read["layers"] for e in layer["primitives"]]
     assert sum(reason is not None for reason in reasons) == (
-        result.coverage.primitives - result.coverage.costed
+        result.coverage.asked - result.coverage.costed
+    )
+
+
+PROMISED = ("name", "macs", "cycles", "utilisation", "sram_bytes", "dram_bytes", "energy_pj")
+
+
+def test_every_layer_has_what_is_promised_and_its_evidence(result):
+    rows = layer_rows(result)
+    for row, layer in zip(rows, result.layers, strict=True):
+        assert set(PROMISED) <= set(row)
+        assert row["sram_bytes"] == layer.cost.sram_bytes
+        for what in ("cycles: ", "DRAM: ", "energy: ", "nearest silicon: "):
+            assert what in row["evidence"]
+    read = json.loads(to_json(result))
+    assert read["energy"]["table"] == result.machine.energy.title
+    assert set(PROMISED[1:]) <= set(read["total"])
+    energies = sum(layer["energy_pj"] for layer in read["layers"])
+    assert read["total"]["energy_pj"] == pytest.approx(energies)
+    levels = ("mac", "register", "array", "buffer", "dram", "vector")
+    assert read["total"]["energy_pj"] == pytest.approx(
+        sum(read["total"][f"{level}_energy_pj"] for level in levels)
     )
 
 

@@ -1,0 +1,98 @@
+"""What stands behind each number of an estimate: data, attached to the machine and what it runs.
+
+    cycles      which literal simulation, RTL or publication judged the closed form of this array
+    DRAM        the model of the channel
+    energy      table and node
+    silicon     the nearest chip somebody measured, and how far the model is from it there
+
+Judgements come from ``Judged`` records that validation and the RTL runs wrote; none is typed here.
+A layer without array work has no array evidence.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hwsim.machine import Array, Machine
+from hwsim.workload import Convolution, Copy, Primitive, Unmodelled
+
+LITERAL = {
+    ("output-stationary", "serial"): "hwsim.systolic",
+    ("weight-stationary", "serial"): "hwsim.systolic",
+    ("input-stationary", "serial"): "hwsim.systolic",
+}
+"""The literal simulation that the tests hold each closed form equal to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One judgement of the model by something else.
+
+    ``kind`` is "rtl", "estimator" or "silicon"; it holds for ``dataflow`` and, if ``machine`` is
+    named, for that one. ``sentence`` says what was found.
+    """
+
+    kind: str
+    dataflow: str
+    machine: str | None
+    sentence: str
+
+
+class Evidence(NamedTuple):
+    """What stands behind the numbers of a layer, one sentence each."""
+
+    cycles: str
+    dram: str
+    energy: str
+    silicon: str
+
+    @property
+    def sentence(self) -> str:
+        """All of it."""
+        return (
+            f"cycles: {self.cycles}; DRAM: {self.dram}; energy: {self.energy}; "
+            f"nearest silicon: {self.silicon}"
+        )
+
+
+def evidence_of(
+    primitives: Sequence[Primitive], machine: Machine, judged: Sequence[Judged]
+) -> Evidence:
+    """Evidence of the numbers that these primitives have on a machine."""
+    asked = [each for each in primitives if not isinstance(each, Unmodelled)]
+    array = any(isinstance(each, Convolution) for each in asked)
+    beside = any(not isinstance(each, Convolution | Copy) for each in asked)
+    here = [
+        each
+        for each in judged
+        if each.dataflow == machine.dataflow and each.machine in {None, machine.name}
+    ]
+    cycles = []
+    if array:
+        cycles.append(_array_cycles(machine, here))
+    if beside:
+        cycles.append("vector unit as its lanes and cycles per element say, judged by nobody")
+    if any(isinstance(each, Copy) for each in asked):
+        cycles.append("copies as DRAM and mover say, judged by nobody")
+    silicon = [each.sentence for each in here if each.kind == "silicon"] if array else []
+    return Evidence(
+        cycles=", ".join(cycles) or "nothing is costed",
+        dram=_dram(machine),
+        energy="no table" if machine.energy is None else machine.energy.title,
+        silicon="; ".join(silicon) or "none for this array",
+    )
+
+
+def _array_cycles(machine: Machine, here: Sequence[Judged]) -> str:
+    array = machine.array
+    folds = array.folds if isinstance(array, Array) else "serial"
+    literal = LITERAL.get((machine.dataflow, folds))
+    found = [f"equal to {literal} in every tried case"] if literal else ["closed form"]
+    found += [each.sentence for each in here if each.kind in {"rtl", "estimator"}]
+    return ", ".join(found)
+
+
+def _dram(machine: Machine) -> str:
+    dram = machine.dram
+    latency = "bandwidth" if not dram.latency_cycles else "latency and bandwidth"
+    return f"{latency} model, equal to hwsim.buffers in every tried case"
