@@ -1,0 +1,127 @@
+"""A set of golden vectors as a device sees it: the manifest, and words of hex files.
+
+Only what a device needs is read here: sizes, attributes, inputs, and in which order the words of
+each tensor lie. What is right is not read at all; ``refimpl check`` judges.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.checks import one_of
+
+Words: TypeAlias = NDArray[np.int64]
+PLAIN_ORDER = {1: "C", 4: "NCHW"}  # of axes; kernels are OIHW
+KERNEL_ORDER = "OIHW"
+UNWRITTEN = 0xDEADBEEF  # what memory holds before the device writes, cut to the word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    """An array of a case: where its words lie, and how wide they are."""
+
+    name: str
+    role: str
+    shape: tuple[int, ...]
+    layout: str
+    bits: int
+    hex_file: Path
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Axes of the logical array in the order of the words."""
+        plain = KERNEL_ORDER if set(self.layout) == set(KERNEL_ORDER) else PLAIN_ORDER[len(self.shape)]
+        return tuple(plain.index(letter) for letter in self.layout)
+
+    def read(self) -> Words:
+        """The logical array, as signed integers."""
+        words = np.array([int(word, 16) for word in self.hex_file.read_text("ascii").split()])
+        signed = np.where(words >> (self.bits - 1), words - (1 << self.bits), words)
+        physical = signed.reshape([self.shape[axis] for axis in self.axes])
+        return physical.transpose(np.argsort(self.axes)).astype(np.int64)
+
+    def lines(self, words: Words) -> str:
+        """Text of a hex file: logical words (a flat array of ``shape``) in the order of the layout.
+
+        A word of −1 is one the device left undriven, and becomes x digits.
+        """
+        digits = self.bits // 4
+        ordered = words.reshape(self.shape).transpose(self.axes).reshape(-1)
+        return "".join(
+            ("x" * digits if word < 0 else f"{word:0{digits}x}") + "\n" for word in ordered.tolist()
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One operator call of a set."""
+
+    id: str
+    operator: str
+    arithmetic: str
+    attributes: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    def input(self, name: str) -> Words:
+        """An input by its name, as a logical array of signed integers."""
+        return self.tensors[name].read()
+
+    @property
+    def results(self) -> dict[str, Tensor]:
+        """Stages and output: what a device may leave."""
+        return {n: t for n, t in self.tensors.items() if t.role in {"stage", "output"}}
+
+
+def read_set(root: Path) -> dict[str, Case]:
+    """Cases of a set by their ids, in order.
+
+    Raises
+    ------
+    ValueError
+        If there is no manifest, or its tensors have no hex files.
+    """
+    path = root / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{root} must be a set of vectors with a manifest.json") from error
+    return {entry["id"]: _case(root, entry) for entry in manifest["cases"]}
+
+
+def chosen(cases: dict[str, Case], names: tuple[str, ...]) -> dict[str, Case]:
+    """The named cases, all if none is named; ``ValueError`` for a name there is not."""
+    for name in names:
+        one_of("case", name, tuple(cases))
+    return {name: cases[name] for name in names or cases}
+
+
+def _case(root: Path, entry: dict[str, Any]) -> Case:
+    tensors = {each["name"]: _tensor(root, each) for each in entry["tensors"]}
+    return Case(
+        id=entry["id"],
+        operator=entry["operator"],
+        arithmetic=entry["arithmetic"]["name"],
+        attributes=entry["attributes"],
+        tensors={name: tensor for name, tensor in tensors.items() if tensor is not None},
+    )
+
+
+def _tensor(root: Path, entry: dict[str, Any]) -> Tensor | None:
+    """A tensor with a hex file; references and bounds of fp32 cases have none."""
+    if entry["role"] in {"reference", "bound"}:
+        return None
+    files = {each["kind"]: each["path"] for each in entry["files"]}
+    if "hex" not in files:
+        raise ValueError(f"tensor {entry['name']} must have a .hex file: write it with --files npy,hex")
+    return Tensor(
+        name=entry["name"],
+        role=entry["role"],
+        shape=tuple(entry["shape"]),
+        layout=entry["layout"],
+        bits=entry["word_bits"],
+        hex_file=root / files["hex"],
+    )

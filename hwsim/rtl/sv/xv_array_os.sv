@@ -1,0 +1,84 @@
+// Output-stationary systolic array: ROWS x COLS elements, each with a sum that stays.
+//
+// Activations move east and weights south, one element per cycle; an element that sees one of each
+// multiplies them and adds the product to its sum. Row i and column j must be fed i and j cycles
+// late, so that partners meet. "first" and "last" travel with the activations: the first product
+// replaces the sum, and after the last one the sum is complete. Sums are read at the north edge,
+// one row at a time. They are 32 bits and wrap; integer sums have the same bits in every order.
+`include "xv_bug_default.svh"
+
+module xv_array_os #(
+  parameter int ROWS = 4,
+  parameter int COLS = 4
+) (
+  input  logic                       clk,
+  input  logic                       rst,
+  input  logic [ROWS-1:0]            west_valid,
+  input  logic [ROWS-1:0]            west_first,
+  input  logic [ROWS-1:0]            west_last,
+  input  logic [ROWS-1:0][8:0]       west,        // activation minus zero point, signed
+  input  logic [COLS-1:0]            north_valid,
+  input  logic [COLS-1:0][7:0]       north,       // weight, signed
+  input  logic [15:0]                row,         // whose sums are shown
+  output logic [COLS-1:0][31:0]      sums,
+  output logic [ROWS-1:0][COLS-1:0]  complete     // adds its last product in this cycle
+);
+  logic [ROWS-1:0][COLS-1:0][31:0] sum;
+
+  genvar i, j;
+  generate
+    for (i = 0; i < ROWS; i++) begin : g_row
+      for (j = 0; j < COLS; j++) begin : g_col
+        logic a_valid, a_first, a_last, b_valid;
+        logic signed [8:0] a;
+        logic signed [7:0] b;
+        logic east_valid, east_first, east_last, south_valid;
+        logic [8:0] east;
+        logic [7:0] south;
+
+        if (j == 0) begin : g_edge_west
+          assign {a_valid, a_first, a_last} = {west_valid[i], west_first[i], west_last[i]};
+          assign a = west[i];
+        end else begin : g_from_west
+          assign {a_valid, a_first, a_last} = {g_row[i].g_col[j-1].east_valid,
+                                               g_row[i].g_col[j-1].east_first,
+                                               g_row[i].g_col[j-1].east_last};
+          assign a = g_row[i].g_col[j-1].east;
+        end
+        if (i == 0) begin : g_edge_north
+          assign b_valid = north_valid[j];
+          assign b = north[j];
+        end else begin : g_from_north
+          assign b_valid = g_row[i-1].g_col[j].south_valid;
+          assign b = g_row[i-1].g_col[j].south;
+        end
+
+        logic signed [31:0] product, added;
+        logic restart;
+        always_comb begin
+          product = 32'(a) * 32'(b);
+          if (`XV_BUG == xv_bugs::WEIGHT_UNSIGNED) product = 32'(a) * $signed({24'b0, b});
+          restart = a_first && `XV_BUG != xv_bugs::SUM_NOT_CLEARED;
+          added = (restart ? 32'sd0 : $signed(sum[i][j])) + product;
+          if (`XV_BUG == xv_bugs::SUM_16_BITS) added = {{16{added[15]}}, added[15:0]};
+        end
+
+        always_ff @(posedge clk) begin
+          if (rst) begin
+            {east_valid, east_first, east_last, south_valid} <= 4'b0;
+            sum[i][j] <= 32'b0;
+          end else begin
+            {east_valid, east_first, east_last} <= {a_valid, a_first, a_last};
+            south_valid <= b_valid;
+            if (a_valid && b_valid) sum[i][j] <= added;
+          end
+          east  <= a;
+          south <= b;
+        end
+        assign complete[i][j] = a_valid && b_valid && a_last;
+      end
+    end
+  endgenerate
+
+  assign sums = sum[row];
+endmodule
