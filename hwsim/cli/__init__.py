@@ -11,6 +11,7 @@ import typer
 
 from hwsim.cli import compare, estimate, machines
 from hwsim.cli.terminal import UNUSABLE
+from hwsim.rtl.cli import app as rtl
 
 app = typer.Typer(
     add_completion=False,
@@ -22,6 +23,7 @@ app.command("estimate", epilog=estimate.ESTIMATE_EXAMPLES)(estimate.estimate_com
 app.command("forms", epilog=estimate.FORMS_EXAMPLES)(estimate.forms_command)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare_command)
 app.command("machines", epilog=machines.EXAMPLES)(machines.machines_command)
+app.add_typer(rtl, name="rtl")
 
 
 def main() -> None:

@@ -5,14 +5,13 @@ as flat lists of integers in the order ``sv/xv_gemm.sv`` names. The report is, p
 result words as they lie in its memory and the three counters.
 """
 
-import json
-import os
-from pathlib import Path
 from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
+
+from hwsim.rtl.job import leave_report, read_job
 
 MOST_CYCLES = 1_000_000  # ours: no product of a test comes near it
 
@@ -20,9 +19,8 @@ MOST_CYCLES = 1_000_000  # ours: no product of a test comes near it
 @cocotb.test()  # type: ignore[untyped-decorator, unused-ignore]
 async def run_products(dut: Any) -> None:
     """Run every product of the job, one after another, without a reset between them."""
-    place = Path(os.environ["HWSIM_RTL_JOB"])
-    job = json.loads(place.read_text("utf-8"))
-    cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
+    job = read_job()
+    Clock(dut.clk, 10, unit="ns").start()
     for signal in ("write_west", "write_north", "start", "address", "data"):
         getattr(dut, signal).value = 0
     for signal in ("rows", "cols", "depth"):
@@ -32,7 +30,7 @@ async def run_products(dut: Any) -> None:
         await FallingEdge(dut.clk)
     dut.rst.value = 0
     reports = [await run_product(dut, each) for each in job["products"]]
-    (place.parent / "report.json").write_text(json.dumps(reports), "utf-8")
+    leave_report(reports)
 
 
 async def run_product(dut: Any, product: dict[str, Any]) -> dict[str, Any]:

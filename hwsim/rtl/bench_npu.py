@@ -9,8 +9,6 @@ One step is one cycle: at the falling edge what the device drives is stable, so 
 and decides what the device sees at the rising edge that follows.
 """
 
-import json
-import os
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,6 +18,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
+from hwsim.rtl.job import leave_report, read_job
 from hwsim.rtl.registers import values
 from hwsim.rtl.sets import UNWRITTEN, Case, Words, read_set
 
@@ -77,22 +76,25 @@ class Memory:
 @cocotb.test()  # type: ignore[untyped-decorator, unused-ignore]
 async def run_cases(dut: Any) -> None:
     """Run every case of the job and leave its files and the report."""
-    place = Path(os.environ["HWSIM_RTL_JOB"])
-    job = json.loads(place.read_text("utf-8"))
+    job = read_job()
     cases = read_set(Path(job["set"]))
     stalls = Random(job["stall_seed"])  # noqa: S311 -- stimulus, not a secret
-    cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
+    Clock(dut.clk, 10, unit="ns").start()
     await reset(dut)
     reports = {}
     for name in job["cases"]:
         run = Run(dut, cases[name], stalls, job["stall"])
         reports[name] = await run.whole()
-        out = Path(job["out"]) / name
-        out.mkdir(parents=True, exist_ok=True)
-        for tensor, memory in run.memories.items():
-            text = cases[name].tensors[tensor].lines(memory.result)
-            (out / f"{tensor}.hex").write_text(text, "ascii")
-    (place.parent / "report.json").write_text(json.dumps(reports), "utf-8")
+        leave_results(Path(job["out"]) / name, run)
+    leave_report(reports)
+
+
+def leave_results(out: Path, run: "Run") -> None:
+    """Write every result of a case as <tensor>.hex, in the layout of the set."""
+    out.mkdir(parents=True, exist_ok=True)
+    for tensor, memory in run.memories.items():
+        text = run.case.tensors[tensor].lines(memory.result)
+        (out / f"{tensor}.hex").write_text(text, "ascii")
 
 
 async def reset(dut: Any) -> None:

@@ -1,4 +1,4 @@
-"""Bugs of the device by name: their number in ``sv/xv_bugs.sv``, and what each is, from bugs.toml."""
+"""Bugs of the device by name: their number in ``sv/xv_bugs.sv``, and what each is."""
 
 import tomllib
 from dataclasses import dataclass

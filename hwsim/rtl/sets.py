@@ -34,7 +34,9 @@ class Tensor:
     @property
     def axes(self) -> tuple[int, ...]:
         """Axes of the logical array in the order of the words."""
-        plain = KERNEL_ORDER if set(self.layout) == set(KERNEL_ORDER) else PLAIN_ORDER[len(self.shape)]
+        plain = (
+            KERNEL_ORDER if set(self.layout) == set(KERNEL_ORDER) else PLAIN_ORDER[len(self.shape)]
+        )
         return tuple(plain.index(letter) for letter in self.layout)
 
     def read(self) -> Words:
@@ -116,7 +118,9 @@ def _tensor(root: Path, entry: dict[str, Any]) -> Tensor | None:
         return None
     files = {each["kind"]: each["path"] for each in entry["files"]}
     if "hex" not in files:
-        raise ValueError(f"tensor {entry['name']} must have a .hex file: write it with --files npy,hex")
+        raise ValueError(
+            f"tensor {entry['name']} must have a .hex file: write it with --files npy,hex"
+        )
     return Tensor(
         name=entry["name"],
         role=entry["role"],

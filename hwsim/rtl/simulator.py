@@ -21,6 +21,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeAlias
 from xml.etree import ElementTree as ET
 
+from hwsim.rtl.job import JOB
+
 SOURCES = Path(__file__).parent / "sv"
 DESIGNS = {  # sources of each top level, packages first
     "xv_npu": (
@@ -177,7 +179,7 @@ def run(
             "build_dir": str(built),
             "run_dir": str(place),
             "plusargs": list(plusargs),
-            "environment": {"HWSIM_RTL_JOB": str(place / "job.json")},
+            "environment": {JOB: str(place / "job.json")},
         }
         said = _child(order, RUN_SECONDS, f"simulation of {top}", paths)
         _must_pass(place / "results.xml", f"bench {bench} on {top}", said)
@@ -195,9 +197,7 @@ def environment() -> dict[str, str]:
     return wanted
 
 
-def _child(
-    order: Mapping[str, Any], seconds: int, what: str, paths: tuple[Path, ...] = ()
-) -> str:
+def _child(order: Mapping[str, Any], seconds: int, what: str, paths: tuple[Path, ...] = ()) -> str:
     command = [sys.executable, "-m", "hwsim.rtl.runner", json.dumps(order)]
     around = environment()
     ours = Path(__file__).parents[2]

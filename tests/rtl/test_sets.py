@@ -1,0 +1,59 @@
+"""Words of a set as the device reads and leaves them."""
+
+import numpy as np
+import pytest
+
+from hwsim.rtl.sets import Tensor, chosen, read_set
+from refimpl import io
+from refimpl.vectors.case import Choices
+from refimpl.vectors.stimuli import Sizes, random_cases
+from refimpl.vectors.write import set_files
+
+
+@pytest.fixture(params=["nchw", "nhwc"])
+def golden(request, tmp_path):
+    cases = random_cases(["conv2d"], Sizes(batch=1, height=3, width=4), Choices())
+    files = set_files(cases, command="", tool_version="0", layout=request.param)
+    io.write_directory(tmp_path / "set", files)
+    return tmp_path / "set"
+
+
+def test_hex_words_are_read_in_logical_order(golden):
+    for case in read_set(golden).values():
+        if case.arithmetic == "int8":
+            for name, tensor in case.tensors.items():
+                expected = np.load(golden / case.id / f"{name}.npy")
+                np.testing.assert_array_equal(tensor.read(), expected)
+
+
+def test_what_is_written_has_the_bytes_of_the_set(golden):
+    case = next(each for each in read_set(golden).values() if each.arithmetic == "int8")
+    for name, tensor in case.results.items():
+        words = tensor.read() & ((1 << tensor.bits) - 1)
+        text = (golden / case.id / f"{name}.hex").read_text("ascii")
+        assert tensor.lines(words.reshape(-1)) == text
+
+
+def test_a_word_that_was_never_driven_has_x_digits(tmp_path):
+    tensor = Tensor(
+        name="y", role="output", shape=(3,), layout="C", bits=8, hex_file=tmp_path / "y.hex"
+    )
+    assert tensor.lines(np.array([255, -1, 0])) == "ff\nxx\n00\n"
+
+
+def test_a_directory_that_is_no_set_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="must be a set of vectors with a manifest"):
+        read_set(tmp_path)
+
+
+def test_a_set_without_hex_files_is_refused(tmp_path):
+    cases = random_cases(["conv2d"], Sizes(batch=1), Choices(arithmetics=("int8",)))
+    files = set_files(cases, command="", tool_version="0", kinds=("npy",))
+    io.write_directory(tmp_path / "set", files)
+    with pytest.raises(ValueError, match=r"must have a \.hex file"):
+        read_set(tmp_path / "set")
+
+
+def test_a_case_that_is_not_in_the_set_is_named(golden):
+    with pytest.raises(ValueError, match="case must be one of"):
+        chosen(read_set(golden), ("nothing",))
