@@ -20,7 +20,7 @@ from cocotb.triggers import FallingEdge
 
 from hwsim.rtl.job import leave_report, read_job
 from hwsim.rtl.registers import values
-from hwsim.rtl.sets import UNWRITTEN, Case, Words, read_set
+from hwsim.rtl.sets import UNDRIVEN, UNWRITTEN, Case, Words, leave, read_set
 
 GUARD = 64  # ours: guard words on each side of a result
 MOST_IDLE_CYCLES = 20_000  # ours: a device that takes and gives nothing for as long hangs
@@ -41,7 +41,7 @@ PRODUCT_SIGNALS = {
 
 
 class Memory:
-    """One result in memory, with guard words around it; −1 is a word that was never driven."""
+    """One result in memory, with guard words around it."""
 
     def __init__(self, words: int, bits: int) -> None:
         self.mask = (1 << bits) - 1
@@ -85,16 +85,9 @@ async def run_cases(dut: Any) -> None:
     for name in job["cases"]:
         run = Run(dut, cases[name], stalls, job["stall"])
         reports[name] = await run.whole()
-        leave_results(Path(job["out"]) / name, run)
+        for tensor, memory in run.memories.items():
+            leave(Path(job["out"]), cases[name], tensor, memory.result)
     leave_report(reports)
-
-
-def leave_results(out: Path, run: "Run") -> None:
-    """Write every result of a case as <tensor>.hex, in the layout of the set."""
-    out.mkdir(parents=True, exist_ok=True)
-    for tensor, memory in run.memories.items():
-        text = run.case.tensors[tensor].lines(memory.result)
-        (out / f"{tensor}.hex").write_text(text, "ascii")
 
 
 async def reset(dut: Any) -> None:
@@ -211,11 +204,11 @@ class Run:
 
 
 def lanes_of(signal: Any, lanes: int, bits: int) -> list[int]:
-    """Unsigned words of a signal, lane 0 in its lowest bits; −1 where a bit is not driven."""
+    """Unsigned words of a signal, lane 0 in its lowest bits; UNDRIVEN where a bit is."""
     value = signal.value
     if value.is_resolvable:
         whole, mask = value.to_unsigned(), (1 << bits) - 1
         return [whole >> bits * lane & mask for lane in range(lanes)]
     text = str(value)[::-1]
     words = [text[bits * lane : bits * (lane + 1)][::-1] for lane in range(lanes)]
-    return [int(word, 2) if set(word) <= {"0", "1"} else -1 for word in words]
+    return [int(word, 2) if set(word) <= {"0", "1"} else UNDRIVEN for word in words]

@@ -19,7 +19,7 @@ from hwsim.workload import Convolution, Gemm
 BENCH = "hwsim.rtl.bench_gemm"
 COMMAND = "hwsim rtl cycles --write hwsim/rtl/cycles.json"
 MEMORY_WORDS = 32768
-ARRAYS = ((3, 5), (4, 4), (8, 8), (2, 16), (16, 4), (16, 16))
+ARRAYS = ((2, 5), (4, 4), (8, 8), (2, 16), (16, 4), (16, 16))
 
 # Layers of the networks in this repository with their kernels, strides and padding; images and
 # channels cut so that a product fits the memories of the bench. Sizes are ours.

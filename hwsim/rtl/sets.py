@@ -17,6 +17,7 @@ from hwsim.checks import one_of
 Words: TypeAlias = NDArray[np.int64]
 PLAIN_ORDER = {1: "C", 4: "NCHW"}  # of axes; kernels are OIHW
 KERNEL_ORDER = "OIHW"
+UNDRIVEN = 1 << 62  # a word with bits that no one drove; no word of ours is as wide
 UNWRITTEN = 0xDEADBEEF  # what memory holds before the device writes, cut to the word
 
 
@@ -47,14 +48,15 @@ class Tensor:
         return physical.transpose(np.argsort(self.axes)).astype(np.int64)
 
     def lines(self, words: Words) -> str:
-        """Text of a hex file: logical words (a flat array of ``shape``) in the order of the layout.
+        """Text of a hex file: a logical array in the order of the layout, as two's complement.
 
-        A word of −1 is one the device left undriven, and becomes x digits.
+        A word of ``UNDRIVEN`` becomes x digits.
         """
-        digits = self.bits // 4
+        digits, mask = self.bits // 4, (1 << self.bits) - 1
         ordered = words.reshape(self.shape).transpose(self.axes).reshape(-1)
         return "".join(
-            ("x" * digits if word < 0 else f"{word:0{digits}x}") + "\n" for word in ordered.tolist()
+            ("x" * digits if word == UNDRIVEN else f"{word & mask:0{digits}x}") + "\n"
+            for word in ordered.tolist()
         )
 
 
@@ -92,6 +94,13 @@ def read_set(root: Path) -> dict[str, Case]:
     except (OSError, ValueError) as error:
         raise ValueError(f"{root} must be a set of vectors with a manifest.json") from error
     return {entry["id"]: _case(root, entry) for entry in manifest["cases"]}
+
+
+def leave(root: Path, case: Case, tensor: str, words: Words) -> None:
+    """Write what a device answered as ``root``/<case>/<tensor>.hex, in the layout of the set."""
+    place = root / case.id
+    place.mkdir(parents=True, exist_ok=True)
+    (place / f"{tensor}.hex").write_text(case.tensors[tensor].lines(words), "ascii")
 
 
 def chosen(cases: dict[str, Case], names: tuple[str, ...]) -> dict[str, Case]:

@@ -12,7 +12,7 @@ from hwsim.rtl.record import recorded, sources_sha256
 from hwsim.rtl.simulator import SimulatorError
 from hwsim.workload import Gemm
 
-RERUN = (3, 5)
+RERUN = (2, 5)  # a narrow last fold is done long before a wide array is empty
 
 
 def closed_form(each):

@@ -3,7 +3,8 @@
 // Activations move east and weights south, one element per cycle; an element that sees one of each
 // multiplies them and adds the product to its sum. Row i and column j must be fed i and j cycles
 // late, so that partners meet. "first" and "last" travel with the activations: the first product
-// replaces the sum, and after the last one the sum is complete. Sums are read at the north edge,
+// replaces the sum, and after the last one the sum is complete. What moves on beyond the occupied
+// part must be forgotten before the next fold, which may occupy more. Sums are read at the north edge,
 // one row at a time. They are 32 bits and wrap; integer sums have the same bits in every order.
 `include "xv_bug_default.svh"
 
@@ -13,6 +14,7 @@ module xv_array_os #(
 ) (
   input  logic                       clk,
   input  logic                       rst,
+  input  logic                       forget,      // whatever still moves, between two folds
   input  logic [ROWS-1:0]            west_valid,
   input  logic [ROWS-1:0]            west_first,
   input  logic [ROWS-1:0]            west_last,
@@ -64,14 +66,13 @@ module xv_array_os #(
         end
 
         always_ff @(posedge clk) begin
-          if (rst) begin
-            {east_valid, east_first, east_last, south_valid} <= 4'b0;
-            sum[i][j] <= 32'b0;
-          end else begin
+          if (rst || forget) {east_valid, east_first, east_last, south_valid} <= 4'b0;
+          else begin
             {east_valid, east_first, east_last} <= {a_valid, a_first, a_last};
             south_valid <= b_valid;
-            if (a_valid && b_valid) sum[i][j] <= added;
           end
+          if (rst) sum[i][j] <= 32'b0;
+          else if (a_valid && b_valid && !forget) sum[i][j] <= added;
           east  <= a;
           south <= b;
         end

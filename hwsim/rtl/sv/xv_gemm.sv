@@ -123,7 +123,7 @@ module xv_gemm #(
                                              g_feed_row[i-1].next_last, g_feed_row[i-1].next_at};
         end
         always_ff @(posedge clk) begin
-          {next_valid, next_first, next_last} <= rst ? 3'b0 : {valid, first, last};
+          {next_valid, next_first, next_last} <= state == STREAM ? {valid, first, last} : 3'b0;
           next_at <= at;
         end
         assign west_valid[i] = valid && 16'(i) < fold_rows;
@@ -139,7 +139,7 @@ module xv_gemm #(
           assign {valid, at} = {g_feed_col[j-1].next_valid, g_feed_col[j-1].next_at};
         end
         always_ff @(posedge clk) begin
-          next_valid <= rst ? 1'b0 : valid;
+          next_valid <= state == STREAM && valid;
           next_at <= at;
         end
         assign north_valid[j] = valid && 16'(j) < fold_cols;
@@ -148,7 +148,7 @@ module xv_gemm #(
       end
 
       xv_array_os #(.ROWS(ROWS), .COLS(COLS)) array (
-        .clk(clk), .rst(rst),
+        .clk(clk), .rst(rst), .forget(state != STREAM),
         .west_valid(west_valid), .west_first(west_first), .west_last(west_last), .west(west),
         .north_valid(north_valid), .north(north), .row(moved), .sums(sums), .complete(complete)
       );
@@ -180,7 +180,7 @@ module xv_gemm #(
             : {g_feed_row[i+1].next_valid, g_feed_row[i+1].next_last, g_feed_row[i+1].next_at};
         end
         always_ff @(posedge clk) begin
-          {next_valid, next_last} <= rst ? 2'b0 : {valid, last};
+          {next_valid, next_last} <= state == STREAM ? {valid, last} : 2'b0;
           next_at <= at;
         end
         assign west_valid[i] = valid && 16'(i) < fold_rows;

@@ -169,8 +169,7 @@ module xv_npu #(
     ? pixels_left[15:0] : 16'(ROWS);
   assign tile_cols = channels_left < 32'(COLS) ? channels_left[15:0] : 16'(COLS);
   assign last_pixels = pixels_left <= 32'(ROWS);
-  assign last_channels = channels_left <= 32'(COLS) ||
-    (`XV_BUG == xv_bugs::RAGGED_CHANNELS_LOST && channels_left < 32'(2 * COLS));
+  assign last_channels = channels_left <= 32'(COLS);
   assign drains = state == DRAIN &&
     (!result_valid || result_ready || `XV_BUG == xv_bugs::WORD_LOST_ON_STALL);
   assign give_back = state == HAND_OVER;
@@ -294,7 +293,7 @@ module xv_npu #(
            g_row[i-1].next_c, g_row[i-1].next_u, g_row[i-1].next_v};
       end
       always_ff @(posedge clk) begin
-        {next_valid, next_first, next_last} <= rst ? 3'b0 : {valid, first, last};
+        {next_valid, next_first, next_last} <= state == STREAM ? {valid, first, last} : 3'b0;
         {next_c, next_u, next_v} <= {row_c, row_u, row_v};
       end
       xv_window window (
@@ -322,7 +321,7 @@ module xv_npu #(
         assign {valid, tap} = {g_col[j-1].next_valid, g_col[j-1].next_tap};
       end
       always_ff @(posedge clk) begin
-        next_valid <= rst ? 1'b0 : valid;
+        next_valid <= state == STREAM && valid;
         next_tap <= tap;
       end
       assign north_valid[j] = valid && 16'(j) < tile_cols;
@@ -331,7 +330,7 @@ module xv_npu #(
   endgenerate
 
   xv_array_os #(.ROWS(ROWS), .COLS(COLS)) array (
-    .clk(clk), .rst(rst),
+    .clk(clk), .rst(rst), .forget(state != STREAM),
     .west_valid(west_valid), .west_first(west_first), .west_last(west_last), .west(west),
     .north_valid(north_valid), .north(north), .row(at), .sums(sums), .complete(complete)
   );
@@ -346,18 +345,19 @@ module xv_npu #(
   end
   generate
     for (j = 0; j < COLS; j++) begin : g_lane
-      logic [31:0] channel, factor_of;
+      logic [31:0] channel, multiplier_of;
       logic signed [31:0] biased, before_clip;
       logic signed [7:0] clipped;
       assign channel = 32'(channel0) + j;
-      assign factor_of = `XV_BUG == xv_bugs::FACTOR_OF_TILE ? 32'(channel0) : channel;
+      assign multiplier_of = `XV_BUG == xv_bugs::FACTOR_OF_TILE ? 32'(channel0) : channel;
       assign biased = sums[j] + (`XV_BUG == xv_bugs::BIAS_MISSING ? 32'd0 : bias[channel]);
       xv_requantise requantise (
-        .a(biased), .multiplier(multiplier[factor_of]), .shift(shift[factor_of]),
+        .a(biased), .multiplier(multiplier[multiplier_of]), .shift(shift[channel]),
         .rounding(rounding), .zero_point(y_zero), .before_clip(before_clip), .result(clipped)
       );
       always_ff @(posedge clk) if (drains) begin
-        result_mask[j] <= 16'(j) < tile_cols;
+        result_mask[j] <= 16'(j) < tile_cols &&
+          !(`XV_BUG == xv_bugs::RAGGED_CHANNELS_LOST && tile_cols < 16'(COLS));
         result_address[32*j +: 32] <= result_base + pixel0 + 32'(at)
           + (result_image * 32'(out_channels) + channel) * pixels;
         result_accumulator[32*j +: 32] <= sums[j];

@@ -9,7 +9,9 @@
 // 2^30 <= m < 2^31 and 31 <= s <= 61, so that a*m and every sum above fit 64 bits.
 `include "xv_bug_default.svh"
 
-module xv_requantise (
+module xv_requantise #(
+  parameter bit OF_RESULT = 1'b1               // bugs of the results are not those of products
+) (
   input  logic signed [31:0] a,
   input  logic        [30:0] multiplier,
   input  logic        [5:0]  shift,
@@ -27,8 +29,8 @@ module xv_requantise (
 
   always_comb begin
     rule = rounding;
-    if (`XV_BUG == xv_bugs::ROUND_TRUNCATES) rule = FLOOR;
-    if (`XV_BUG == xv_bugs::ROUND_TWICE && rounding != FLOOR) rule = TFLITE_DOUBLE;
+    if (OF_RESULT && `XV_BUG == xv_bugs::ROUND_TRUNCATES) rule = FLOOR;
+    if (OF_RESULT && `XV_BUG == xv_bugs::ROUND_TWICE) rule = TFLITE_DOUBLE;
 
     product = 64'(a) * $signed({33'b0, multiplier});
     quotient = product >>> shift;
@@ -46,14 +48,12 @@ module xv_requantise (
       default:   rounded = high >= 0 ? away : -away;
     endcase
 
+    if (OF_RESULT && `XV_BUG == xv_bugs::ZERO_AFTER_CLIP)
+      rounded = rounded > 64'sd127 ? 64'sd127 : rounded < -64'sd128 ? -64'sd128 : rounded;
     shown = rounded + 64'(zero_point);
     before_clip = shown > 64'sd2147483647 ? 32'sh7fffffff
                 : shown < -64'sd2147483648 ? 32'sh80000000 : shown[31:0];
     result = shown > 64'sd127 ? 8'sh7f : shown < -64'sd128 ? 8'sh80 : shown[7:0];
-    if (`XV_BUG == xv_bugs::NO_SATURATION) result = shown[7:0];
-    if (`XV_BUG == xv_bugs::ZERO_AFTER_CLIP) begin
-      result = rounded > 64'sd127 ? 8'sh7f : rounded < -64'sd128 ? 8'sh80 : rounded[7:0];
-      result = result + zero_point;
-    end
+    if (OF_RESULT && `XV_BUG == xv_bugs::NO_SATURATION) result = shown[7:0];
   end
 endmodule

@@ -65,7 +65,7 @@ module xv_shift_product #(
 
   logic signed [31:0] y_at, x_at, dy, dx, rows, cols, factor, wide;
   logic in_image;
-  logic signed [7:0] shifted;
+  logic signed [7:0] word;
   always_comb begin
     dy = 32'($signed(offset_y[d[2:0]]));
     dx = 32'($signed(offset_x[d[2:0]]));
@@ -84,16 +84,16 @@ module xv_shift_product #(
   end
 
   always_comb begin
-    shifted = in_image ? $signed(x_neighbour) : x_zero;
-    factor = 32'(shifted) - 32'(x_zero);
-    if (`XV_BUG == xv_bugs::PRODUCT_ZERO_MISSING) factor = 32'(shifted);
+    word = in_image ? $signed(x_neighbour) : x_zero;
+    factor = 32'(word) - 32'(x_zero);
+    if (`XV_BUG == xv_bugs::PRODUCT_ZERO_MISSING) factor = 32'(word);
     wide = (32'($signed(x)) - 32'(x_zero)) * factor;
     if (`XV_BUG == xv_bugs::PRODUCT_16_BITS) wide = {{16{wide[15]}}, wide[15:0]};
   end
 
   logic signed [31:0] before_clip;
   logic signed [7:0] product;
-  xv_requantise requantise (
+  xv_requantise #(.OF_RESULT(1'b0)) requantise (
     .a(wide), .multiplier(multiplier), .shift(shift), .rounding(rounding), .zero_point(t_zero),
     .before_clip(before_clip), .result(product)
   );
@@ -108,7 +108,7 @@ module xv_shift_product #(
     else if (ready) valid <= 1'b0;
     if (moves) begin
       out_at <= at;
-      out_shifted <= shifted;
+      out_shifted <= 8'(factor + 32'(x_zero));
       out_wide <= wide;
       out_before_clip <= before_clip;
       out_product <= product;
