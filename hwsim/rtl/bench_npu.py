@@ -108,6 +108,7 @@ class Run:
         self.memories = {
             name: Memory(int(np.prod(tensor.shape)), tensor.bits)
             for name, tensor in case.results.items()
+            if name in PRODUCT_SIGNALS or name in RESULT_SIGNALS  # what the device shows
         }
         self.lanes = len(dut.result_mask)
         self.taken = 0

@@ -15,30 +15,20 @@ from numpy.typing import NDArray
 from hwsim.checks import one_of
 
 Words: TypeAlias = NDArray[np.int64]
-PLAIN_ORDER = {1: "C", 4: "NCHW"}  # of axes; kernels are OIHW
-KERNEL_ORDER = "OIHW"
 UNDRIVEN = 1 << 62  # a word with bits that no one drove; no word of ours is as wide
 UNWRITTEN = 0xDEADBEEF  # what memory holds before the device writes, cut to the word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """An array of a case: where its words lie, and how wide they are."""
+    """An array of a case: its axes in the order of the words, and how wide those are."""
 
     name: str
     role: str
     shape: tuple[int, ...]
-    layout: str
+    axes: tuple[int, ...]
     bits: int
     hex_file: Path
-
-    @property
-    def axes(self) -> tuple[int, ...]:
-        """Axes of the logical array in the order of the words."""
-        plain = (
-            KERNEL_ORDER if set(self.layout) == set(KERNEL_ORDER) else PLAIN_ORDER[len(self.shape)]
-        )
-        return tuple(plain.index(letter) for letter in self.layout)
 
     def read(self) -> Words:
         """The logical array, as signed integers."""
@@ -134,7 +124,18 @@ def _tensor(root: Path, entry: dict[str, Any]) -> Tensor | None:
         name=entry["name"],
         role=entry["role"],
         shape=tuple(entry["shape"]),
-        layout=entry["layout"],
+        axes=_order(entry["layout"]),
         bits=entry["word_bits"],
         hex_file=root / files["hex"],
     )
+
+
+def _order(layout: dict[str, Any]) -> tuple[int, ...]:
+    """Axes of the logical array in the order of the words."""
+    letters, digits = layout["axes"], layout["digits"].split()
+    if layout["lanes"] != 1 or layout["skewed"] or sorted(digits) != sorted(letters):
+        raise ValueError(
+            f"layout must be a permutation of axes with one element a word, such as nchw or nhwc, "
+            f"not {layout['name']} of {layout['lanes']} lanes"
+        )
+    return tuple(letters.index(digit) for digit in digits)

@@ -14,7 +14,7 @@ from hwsim.workload import Gemm
 from refimpl import io
 from refimpl.vectors.case import Choices
 from refimpl.vectors.stimuli import Sizes, random_cases
-from refimpl.vectors.write import set_files
+from refimpl.vectors.write import About, Written, set_files
 
 OPERATORS = ("conv2d", "shift_product", "pssa", "xvolution_fused")
 STAGES = {"conv2d": 4, "shift_product": 4, "pssa": 8, "xvolution_fused": 8}
@@ -35,8 +35,9 @@ def test_convolution_and_fused_xvolution_are_right_to_the_bit_at_every_stage(
 
 
 def write(root, cases, layout="nchw"):
-    files = set_files(cases, command="", tool_version="0", layout=layout, kinds=("npy", "hex"))
-    io.write_directory(root, files)
+    written = Written(layout=layout, kinds=("npy", "hex"))
+    about = About(command="", tool_version="0")
+    io.write_directory(root, set_files(cases, about=about, written=written))
     return root
 
 

@@ -12,7 +12,7 @@ from hwsim.rtl.simulator import SOURCES
 
 
 def tensor(name, shape, role="input"):
-    return Tensor(name=name, role=role, shape=shape, layout="NCHW", bits=8, hex_file=SOURCES)
+    return Tensor(name=name, role=role, shape=shape, axes=(0, 1, 2, 3), bits=8, hex_file=SOURCES)
 
 
 CONV = Case(

@@ -7,13 +7,17 @@ from hwsim.rtl.sets import UNDRIVEN, Tensor, chosen, read_set
 from refimpl import io
 from refimpl.vectors.case import Choices
 from refimpl.vectors.stimuli import Sizes, random_cases
-from refimpl.vectors.write import set_files
+from refimpl.vectors.write import About, Written, set_files
+
+ABOUT = About(command="", tool_version="0")
 
 
 @pytest.fixture(params=["nchw", "nhwc"])
 def golden(request, tmp_path):
     cases = random_cases(["conv2d"], Sizes(batch=1, height=3, width=4), Choices())
-    files = set_files(cases, command="", tool_version="0", layout=request.param)
+    files = set_files(
+        cases, about=ABOUT, written=Written(layout=request.param, kinds=("npy", "hex"))
+    )
     io.write_directory(tmp_path / "set", files)
     return tmp_path / "set"
 
@@ -35,7 +39,7 @@ def test_what_is_written_has_the_bytes_of_the_set(golden):
 
 def test_a_word_that_was_never_driven_has_x_digits(tmp_path):
     tensor = Tensor(
-        name="y", role="output", shape=(3,), layout="C", bits=8, hex_file=tmp_path / "y.hex"
+        name="y", role="output", shape=(3,), axes=(0,), bits=8, hex_file=tmp_path / "y.hex"
     )
     assert tensor.lines(np.array([255, UNDRIVEN, -2])) == "ff\nxx\nfe\n"
 
@@ -47,7 +51,7 @@ def test_a_directory_that_is_no_set_is_refused(tmp_path):
 
 def test_a_set_without_hex_files_is_refused(tmp_path):
     cases = random_cases(["conv2d"], Sizes(batch=1), Choices(arithmetics=("int8",)))
-    files = set_files(cases, command="", tool_version="0", kinds=("npy",))
+    files = set_files(cases, about=ABOUT, written=Written(kinds=("npy",)))
     io.write_directory(tmp_path / "set", files)
     with pytest.raises(ValueError, match=r"must have a \.hex file"):
         read_set(tmp_path / "set")
@@ -56,3 +60,11 @@ def test_a_set_without_hex_files_is_refused(tmp_path):
 def test_a_case_that_is_not_in_the_set_is_named(golden):
     with pytest.raises(ValueError, match="case must be one of"):
         chosen(read_set(golden), ("nothing",))
+
+
+def test_a_layout_of_blocks_is_refused(tmp_path):
+    cases = random_cases(["conv2d"], Sizes(batch=1), Choices(arithmetics=("int8",)))
+    written = Written(layout="nchw4c", kinds=("npy", "hex"))
+    io.write_directory(tmp_path / "set", set_files(cases, about=ABOUT, written=written))
+    with pytest.raises(ValueError, match="layout must be a permutation of axes"):
+        read_set(tmp_path / "set")

@@ -32,7 +32,8 @@ def test_the_walkthrough_passes_and_fails_as_the_page_says(simulator, tmp_path):
         if language == "":
             said = follow(text.splitlines(), tmp_path)
         else:
-            assert text in said
+            lines = [line for line in text.splitlines() if line.strip() != "…"]
+            assert set(lines) <= set(said.splitlines())
     assert "WRONG" in said
 
 
