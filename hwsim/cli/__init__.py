@@ -9,9 +9,8 @@ import sys
 
 import typer
 
-from hwsim.cli import compare, estimate, machines
+from hwsim.cli import compare, estimate, machines, rtl
 from hwsim.cli.terminal import UNUSABLE
-from hwsim.rtl.cli import app as rtl
 
 app = typer.Typer(
     add_completion=False,
@@ -23,7 +22,7 @@ app.command("estimate", epilog=estimate.ESTIMATE_EXAMPLES)(estimate.estimate_com
 app.command("forms", epilog=estimate.FORMS_EXAMPLES)(estimate.forms_command)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare_command)
 app.command("machines", epilog=machines.EXAMPLES)(machines.machines_command)
-app.add_typer(rtl, name="rtl")
+app.add_typer(rtl.app, name="rtl")
 
 
 def main() -> None:

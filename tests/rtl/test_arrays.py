@@ -3,10 +3,10 @@
 import pytest
 from typer import Exit
 
+from hwsim.cli.rtl import cycles_command
 from hwsim.cycles import array_cycles
 from hwsim.dataflow import DATAFLOWS
 from hwsim.machine import Array
-from hwsim.rtl.cli import cycles_command
 from hwsim.rtl.measure import ARRAYS, LAYERS, _measured, _run, measure
 from hwsim.rtl.record import recorded, sources_sha256
 from hwsim.rtl.simulator import SimulatorError

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from hwsim.cli.terminal import UNUSABLE
 from hwsim.cycles import array_cycles
 from hwsim.dataflow import DATAFLOWS
 from hwsim.io import write_text
@@ -20,7 +21,6 @@ from hwsim.rtl.simulator import SOURCES, SimulatorError, missing
 if TYPE_CHECKING:
     from hwsim.rtl.record import Record
 
-UNUSABLE = 2
 
 app = typer.Typer(
     add_completion=False,
