@@ -1,8 +1,9 @@
 """The main job on a photograph: golden vectors, their cost on three NPUs, the claims, one page.
 
-A photograph goes through ResNet-50 with X-volution in conv3_x. One of its X-volution layers becomes
-a set of golden vectors, which three devices are held against; the same layer is costed on three
-machines in four forms; every claim is checked. ``OUT/index.html`` shows it all.
+A small trained network is fused and gives the same answers. A photograph goes through ResNet-50
+with X-volution in conv3_x. One of its X-volution layers becomes a set of golden vectors, which three
+devices are held against; the same layer is costed on three machines in four forms; every claim is
+checked. ``OUT/index.html`` shows it all.
 """
 
 import base64
@@ -22,6 +23,7 @@ import jinja2
 import matplotlib as mpl
 import numpy as np
 import typer
+from learned import learned
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
@@ -95,6 +97,8 @@ def main(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     _make_room(out)
+    with _step("a small network that was trained, before and after fusing"):
+        small = learned(_picture)
     with _step("a photograph through ResNet-50 with X-volution in conv3_x, to the bit"):
         network = resnet(50, stage=STAGE)
         keep = [*inputs_of(network, [LAYER]), LAYER]
@@ -115,6 +119,7 @@ def main(
             side=side,
             crop=crop,
             layer=LAYER,
+            learned=small,
             maps=_feature_maps(prepared),
             network=_facts(prepared, side) | agreement,
             vectors=vectors,

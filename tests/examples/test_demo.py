@@ -34,7 +34,7 @@ def page(done):
 
 def test_it_says_what_it_is_doing_and_where_the_page_is(done):
     out, said = done
-    assert said.count("== ") == 5
+    assert said.count("== ") == 6
     assert f"open {out / 'index.html'}" in said
 
 
@@ -45,8 +45,15 @@ def test_the_page_needs_no_network(page):
 
 
 def test_the_page_shows_the_photograph_and_the_maps_before_and_after(page):
-    assert page.count("data:image/png;base64,") == 1 + 3 * 5
+    assert page.count("data:image/png;base64,") == 1 + 16 + 3 * 5
     assert "scikit-image: coffee" in page
+
+
+def test_fusing_changed_no_answer_of_the_trained_network(page):
+    assert re.search(r'changed <b class="good">0</b> of its answers', page)
+    (before, after) = re.findall(r"<b>([\d.]+) %</b>", page)
+    assert before == after
+    assert float(before) > 3 * 100 / 16
 
 
 def test_every_claim_is_on_the_page_with_its_verdict(page):
