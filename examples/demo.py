@@ -1,9 +1,9 @@
 """The main job on a photograph: golden vectors, their cost on three NPUs, the claims, one page.
 
 A small trained network is fused and gives the same answers. A photograph goes through ResNet-50
-with X-volution in conv3_x. One of its X-volution layers becomes a set of golden vectors, which three
-devices are held against; the same layer is costed on three machines in four forms; every claim is
-checked. ``OUT/index.html`` shows it all.
+with X-volution in conv3_x. One of its X-volution layers becomes a set of golden vectors, which
+three devices are held against; the same layer is costed on three machines in four forms; every
+claim is checked. ``OUT/index.html`` shows it all.
 """
 
 import base64
