@@ -1,0 +1,122 @@
+"""Run mutants of the operators, or of the claims, in a random order until time is up.
+
+    python -m benchmarks.mutation --out out/mutation.json --minutes 30
+    python -m benchmarks.mutation --what claims --out out/mutation-claims.json
+
+Finished mutants are on disk at once; run again, and only the others are tried. The order is
+shuffled by a fixed seed, so what is done when time is up is a fair sample.
+"""
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.mutation.mutants import Mutant, mutants
+from benchmarks.mutation.trial import attempt, preload
+
+ROOT = Path(__file__).parents[2]
+EVERY_OPERATOR = ("tests/refimpl/test_operators.py", "tests/refimpl/test_exactness.py")
+EVERY_CLAIM = ("tests/proofs/test_catalogue.py", "tests/proofs/test_render.py")
+
+
+class Target(NamedTuple):
+    """A module to make mistakes in, and the tests that should see them, quickest first."""
+
+    name: str
+    path: Path
+    tests: tuple[str, ...]
+
+
+def targets(what: str) -> Iterator[Target]:
+    """The modules that are mutated.
+
+    Raises
+    ------
+    ValueError
+        If ``what`` is neither operators nor claims.
+    """
+    if what not in {"operators", "claims"}:
+        raise ValueError(f"what must be operators or claims, not {what!r}")
+    folder = ROOT / ("refimpl/ops" if what == "operators" else "proofs/claims")
+    for path in sorted(folder.glob("[a-z]*.py")):
+        own = f"tests/refimpl/ops/test_{path.stem}.py"
+        tests = EVERY_CLAIM
+        if what == "operators":
+            tests = (*((own,) if (ROOT / own).is_file() else ()), *EVERY_OPERATOR)
+        yield Target(".".join(path.relative_to(ROOT).with_suffix("").parts), path, tests)
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Results, one line a mutant; continued if there.")],
+    what: Annotated[str, typer.Option(help="operators or claims")] = "operators",
+    minutes: Annotated[float, typer.Option(help="Stop after so long.")] = 30.0,
+    only: Annotated[str, typer.Option(help="Only modules whose name holds this.")] = "",
+) -> None:
+    """Try mutants and write what became of them."""
+    todo = [
+        (target, mutant)
+        for target in targets(what)
+        if only in target.name
+        for mutant in mutants(target.path.read_text(encoding="utf-8"))
+    ]
+    random.Random(0).shuffle(todo)  # noqa: S311 - an order, no secret
+    done = _known(out)
+    preload()
+    for target in {target for target, _ in todo}:
+        _check_control(target)
+    console, end = Console(), time.monotonic() + 60 * minutes
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with Progress(console=console) as bar, out.open("a", encoding="utf-8") as file:
+        task = bar.add_task("mutants", total=len(todo))
+        for target, mutant in todo:
+            bar.update(task, advance=1, description=target.name)
+            if (target.name, mutant.number) in done:
+                continue
+            if time.monotonic() > end:
+                break
+            outcome = attempt(target.name, target.path, mutant.source, target.tests)
+            file.write(json.dumps(_row(target, mutant) | outcome._asdict(), ensure_ascii=False))
+            file.write("\n")
+            file.flush()
+    _summary(console, out, len(todo))
+
+
+def _check_control(target: Target) -> None:
+    """Refuse to go on where the tests fail without a mistake: then everything would be killed."""
+    outcome = attempt(target.name, target.path, target.path.read_text("utf-8"), target.tests)
+    if outcome.fate != "survived":
+        raise ValueError(f"tests of {target.name} must pass without a mistake, not be {outcome}")
+
+
+def _row(target: Target, mutant: Mutant) -> dict[str, Any]:
+    return {"module": target.name, "number": mutant.number, "place": mutant.place}
+
+
+def _known(out: Path) -> set[tuple[str, int]]:
+    return {(row["module"], row["number"]) for row in _rows(out)}
+
+
+def _rows(out: Path) -> list[dict[str, Any]]:
+    if not out.is_file():
+        return []
+    return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+
+
+def _summary(console: Console, out: Path, total: int) -> None:
+    rows = _rows(out)
+    survivors = [row for row in rows if row["fate"] == "survived"]
+    for row in survivors:
+        console.print(f"survived {row['module']} {row['place']}", markup=False)
+    share = 1 - len(survivors) / len(rows) if rows else 0.0
+    console.print(f"{len(rows)} of {total} mutants tried, {share:.1%} killed")
+
+
+if __name__ == "__main__":
+    typer.run(main)
