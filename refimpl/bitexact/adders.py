@@ -1,0 +1,163 @@
+"""Classes of adders: what a device may do between its operands and its accumulator, for bounds.
+
+A class says how one addition errs, whatever the order and tree of additions:
+
+    rounded            every addition within a relative u of its exact value; u = 2^−p to nearest,
+                       2^(1−p) truncated, p the significand of the coarsest accumulator
+    aligned-truncate   L products and the accumulator are shifted to the largest of their exponents,
+                       bits below 2^−F of it are dropped, the sum is rounded to p bits: each term
+                       errs by at most 2^−F of the largest, so a step of L products by less than
+                       a = (L + 1)·2^−F of the sum of magnitudes, and with the rounding a + u + a·u
+
+and whether products are rounded before they are added, and subnormals flushed to zero. A device of
+no class has no bound: nothing but equal bits can pass it.
+
+Sources: Higham, "Accuracy and Stability of Numerical Algorithms" (2002), section 2.2 (the model,
+truncation included); Fasi, Higham, Mikaitis and Pranesh, "Numerical behavior of NVIDIA tensor
+cores", PeerJ Computer Science 7 (2021), for what aligned adders drop.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["rounded", "aligned-truncate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adders:
+    """A class of adders; the default is binary32 to nearest with subnormals kept.
+
+    ``precision`` is p in bits, ``smallest_exponent`` that of the smallest normal number of the
+    accumulator, ``largest_exponent`` that of the largest binade. Products that are not rounded must
+    be numbers of the accumulator (bf16 × bf16 in binary32), but for an aligned adder, which cuts
+    them; ``width_bits`` is its F, ``products_per_step`` its L.
+    """
+
+    kind: Kind = "rounded"
+    precision: int = 24
+    smallest_exponent: int = -126
+    largest_exponent: int = 127
+    truncates: bool = False
+    products_rounded: bool = True
+    flushes_subnormals: bool = False
+    width_bits: int = 0
+    products_per_step: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("rounded", "aligned-truncate"):
+            raise ValueError(f"adders must be rounded or aligned-truncate, not {self.kind!r}")
+        for name, least, most in (
+            ("precision", 2, 53),
+            ("products_per_step", 1, 2**16),
+            ("width_bits", 0, 60),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+                raise ValueError(f"{name} must be from {least} to {most}, not {value!r}")
+        if self.kind == "aligned-truncate" and self.width_bits < 1:
+            raise ValueError("width_bits of an aligned adder must be at least 1, not 0")
+
+    @property
+    def unit(self) -> float:
+        """u: the relative error of one rounding."""
+        return 2.0 ** (1 - self.precision if self.truncates else -self.precision)
+
+    @property
+    def step(self) -> float:
+        """Relative error of one step of additions, in terms of the sum of magnitudes."""
+        if self.kind == "rounded":
+            return self.unit
+        cut = (self.products_per_step + 1) * 2.0**-self.width_bits
+        return (cut + self.unit + cut * self.unit) * (1 + 2.0**-50)
+
+    def steps(self, additions: Any) -> Any:
+        """Steps on the longest path through so many additions (a count, or an array of them)."""
+        if self.kind == "rounded":
+            return additions
+        return -(-additions // self.products_per_step) + 1
+
+    @property
+    def lost_product(self) -> float:
+        """What one product may lose beyond a relative error where it enters the sum: underflow."""
+        if self.flushes_subnormals:
+            return self.flushed
+        smallest = 2.0 ** (self.smallest_exponent - self.precision + 1)
+        return smallest if self.truncates else smallest / 2
+
+    @property
+    def flushed(self) -> float:
+        """λ: what is lost where a subnormal result is flushed to zero; 0 where it is kept."""
+        return 2.0**self.smallest_exponent if self.flushes_subnormals else 0.0
+
+    @property
+    def overflow(self) -> float:
+        """Magnitudes from here on may overflow, with a factor 2 to spare for the roundings."""
+        return 2.0**self.largest_exponent
+
+    @property
+    def text(self) -> str:
+        """The class in words, for a manifest."""
+        how = "truncated" if self.truncates else "round to nearest"
+        subnormals = "flushed to zero" if self.flushes_subnormals else "kept"
+        products = "rounded or fused" if self.products_rounded else "exact"
+        name = "binary32" if self == BINARY32 else f"{self.precision} bits of significand"
+        if self.kind == "rounded":
+            tree = "any order and tree of additions"
+        else:
+            tree = (
+                f"any order of steps of {self.products_per_step} products, aligned to the largest "
+                f"exponent and cut {self.width_bits} bits below it"
+            )
+        return (
+            f"{name} multiply and add, {how}, subnormals {subnormals}; {tree}; products {products}"
+        )
+
+
+BINARY32 = Adders()
+ACCUMULATORS: Mapping[str, Mapping[str, int]] = {
+    "fp32": {"precision": 24, "smallest_exponent": -126, "largest_exponent": 127},
+    "bf16": {"precision": 8, "smallest_exponent": -126, "largest_exponent": 127},
+    "fp16": {"precision": 11, "smallest_exponent": -14, "largest_exponent": 15},
+}
+
+
+def adders_of(declared: Mapping[str, Any]) -> Adders | str:
+    """Class of adders that a device declares, or why it is in none.
+
+    Keys: ``kind``, ``accumulator`` (fp32, bf16, fp16), ``rounding`` (nearest, truncate, or another
+    that has no bound), ``products`` (rounded, exact), ``subnormals`` (kept, flushed), and for an
+    aligned adder ``width_bits`` and ``products_per_step``.
+
+    Raises
+    ------
+    ValueError
+        If a key or value is none of these.
+    """
+    known = {
+        "kind", "accumulator", "rounding", "products", "subnormals", "width_bits",
+        "products_per_step",
+    }  # fmt: skip
+    unknown = set(declared) - known
+    if unknown:
+        raise ValueError(f"adders must have no {min(unknown)}: of {', '.join(sorted(known))}")
+    accumulator = declared.get("accumulator", "fp32")
+    if accumulator not in ACCUMULATORS:
+        return f"its accumulator is {accumulator}, which has no class of adders"
+    if declared.get("kind", "rounded") not in ("rounded", "aligned-truncate"):
+        return f"its adders are {declared['kind']}, which is no class that has a bound"
+    rounding = declared.get("rounding", "nearest")
+    if rounding not in ("nearest", "truncate"):
+        return f"its adders round {rounding}, which has no bound"
+    for key, values in (("products", ("rounded", "exact")), ("subnormals", ("kept", "flushed"))):
+        if declared.get(key, values[0]) not in values:
+            raise ValueError(f"{key} must be {' or '.join(values)}, not {declared[key]!r}")
+    return Adders(
+        kind=declared.get("kind", "rounded"),
+        truncates=rounding == "truncate",
+        products_rounded=declared.get("products", "rounded") == "rounded",
+        flushes_subnormals=declared.get("subnormals", "kept") == "flushed",
+        width_bits=declared.get("width_bits", 0),
+        products_per_step=declared.get("products_per_step", 1),
+        **ACCUMULATORS[accumulator],
+    )
