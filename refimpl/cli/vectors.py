@@ -2,6 +2,8 @@
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,17 +11,17 @@ import typer
 
 from refimpl import io
 from refimpl.bitexact.operators import OPERATORS
+from refimpl.cli.sources import NETWORKS, layer_cases, onnx_node_cases
 from refimpl.cli.terminal import progress, sentences
-from refimpl.nets.graph import Network
-from refimpl.nets.resnet import resnet
 from refimpl.vectors.case import ARITHMETICS, Case, Choices
+from refimpl.vectors.chain import chained_cases
+from refimpl.vectors.dut import dut_cases, plan_of
 from refimpl.vectors.files.kinds import CASE_KINDS, TENSOR_KINDS
 from refimpl.vectors.layouts import FAMILIES
-from refimpl.vectors.network import inputs_of, network_cases, prepare, until
+from refimpl.vectors.memory import Plan, run_in_one_memory
 from refimpl.vectors.stimuli import Sizes, random_cases
 from refimpl.vectors.write import About, Written, set_files
 
-DEPTHS = {"resnet34": 34, "resnet50": 50}
 Operators = Annotated[
     list[str] | None,
     typer.Option("--operator", help=f"Operator on seeded random input: {', '.join(OPERATORS)}."),
@@ -32,7 +34,7 @@ Arithmetics = Annotated[
     list[str] | None,
     typer.Option("--arithmetic", help=f"{' or '.join(ARITHMETICS)}; both if none."),
 ]
-NetworkName = Annotated[str, typer.Option("--network", help=" or ".join(DEPTHS))]
+NetworkName = Annotated[str, typer.Option("--network", help=", ".join(NETWORKS))]
 Stage = Annotated[
     str, typer.Option("--stage", help="Stage whose 3×3 convolutions are X-volution, or none.")
 ]
@@ -69,10 +71,34 @@ def vectors(
     kinds: Annotated[
         str, typer.Option("--files", help=f"Of {', '.join((*TENSOR_KINDS, *CASE_KINDS))}.")
     ] = "npy,bin,hex",
-    side: Annotated[int, typer.Option(help="Layers: input side of the network, pixels.")] = 224,
+    side: Annotated[
+        int | None,
+        typer.Option(help="Layers: input side of the network, pixels; 224, trained 32."),
+    ] = None,
     crop: Annotated[
         int | None, typer.Option(help="Layers: only the middle CROP×CROP of what enters them.")
     ] = None,
+    onnx: Annotated[
+        Path | None, typer.Option(help="A convolution inside this ONNX model; see --node.")
+    ] = None,
+    node: Annotated[str | None, typer.Option(help="Its name, or that of its output.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="What enters the model: x.npy, or NAME=x.npy."),
+    ] = None,
+    dut: Annotated[
+        Path | None, typer.Option(help="A device's declaration: the cases that follow from it.")
+    ] = None,
+    chain: Annotated[
+        str | None,
+        typer.Option(help="Operators one after another, as in conv2d,pssa: each reads the last."),
+    ] = None,
+    sequence: Annotated[
+        bool,
+        typer.Option(
+            "--sequence/--no-sequence", help="Also all cases in one memory, without reset."
+        ),
+    ] = False,
     batch: int = 2,
     channels: int = 3,
     outputs: int = 4,
@@ -80,6 +106,7 @@ def vectors(
     width: int = 6,
     kernel: int = 3,
     stride: int = 1,
+    dilation: int = 1,
     seed: Annotated[str, typer.Option(help="Seed of random inputs and weights.")] = "0",
 ) -> None:
     """Write a set of golden vectors: every operator on random input, unless you choose.
@@ -93,6 +120,12 @@ def vectors(
       refimpl vectors out/pssa --operator pssa --arithmetic int8 --height 14 --width 14
 
       refimpl vectors out/layer --layer conv3_2.conv2 --crop 14 --image photo.png --layout nhwc
+
+      refimpl vectors out/trained --network trained --layer conv2_1.conv1 --image chelsea
+
+      refimpl vectors out/mine --onnx model.onnx --node conv_7 --input x.npy
+
+      refimpl vectors out/npu --dut dut.toml --sequence
     """
     with sentences():
         choices = Choices(
@@ -112,48 +145,38 @@ def vectors(
             width=width,
             kernel=kernel,
             stride=stride,
+            dilation=dilation,
         )
         io.must_be_new(out)
+        about = About(command=_regenerate(context), tool_version=io.tool_version())
+        plan = Plan()
         cases: list[Case] = []
-        if operator or not layer:
-            cases += random_cases(operator or OPERATORS, sizes, choices, seed=seed)
+        if dut is not None:
+            declared = io.read_dut(dut)
+            own, excluded = dut_cases(declared, seed=seed)
+            cases += own
+            about = replace(about, device=declared.model_dump(mode="json"), excluded=excluded)
+            written = replace(written, layout=declared.memory.layout, lanes=declared.memory.lanes)
+            plan = plan_of(declared)
         if layer:
-            cases += _layer_cases(_network(network, stage), layer, image, choices, seed, side, crop)
+            options = {"network": network, "stage": stage, "image": image, "seed": seed}
+            cases += layer_cases(layer, choices, side=side, crop=crop, **options)
+        if onnx is not None:
+            cases += onnx_node_cases(onnx, node, given or [], choices)
+        if chain is not None:
+            cases += chained_cases(chain.split(","), sizes, choices, seed=seed)
+        if operator or not cases:
+            cases += random_cases(operator or OPERATORS, sizes, choices, seed=seed)
         with progress("writing", len(cases)) as advance:
             files = set_files(
                 _each(cases, advance),
-                about=About(command=_regenerate(context), tool_version=io.tool_version()),
+                about=about,
                 written=written,
+                sequencer=partial(run_in_one_memory, plan=plan) if sequence else None,
             )
             count = io.write_directory(out, files)
     typer.echo(f"{out}: {len(cases)} cases, {count} files; check a device with")
     typer.echo(f"  refimpl check {shlex.quote(str(out))} DEVICE_DIRECTORY")
-
-
-def _layer_cases(
-    network: Network,
-    layer: list[str],
-    image: str,
-    choices: Choices,
-    seed: str,
-    side: int,
-    crop: int | None,
-) -> list[Case]:
-    part = until(network, layer)
-    pixels, stimulus = io.read_photograph(image)
-    with progress(f"running {network.name}", 2 * len(part.nodes)) as advance:
-        prepared = prepare(
-            part, pixels, side=side, keep=inputs_of(part, layer), seed=seed, progress=advance
-        )
-    return network_cases(
-        prepared, layer, choices, stimulus={**stimulus, "seed": seed, "side": side}, crop=crop
-    )
-
-
-def _network(name: str, stage: str) -> Network:
-    if name not in DEPTHS:
-        raise ValueError(f"network must be one of {', '.join(DEPTHS)}, not {name!r}")
-    return resnet(DEPTHS[name], stage=None if stage == "none" else stage)
 
 
 def _regenerate(context: typer.Context) -> str:
@@ -164,7 +187,9 @@ def _regenerate(context: typer.Context) -> str:
         unset = value is None or value == parameter.default
         if parameter.param_type_name == "option" and not unset:
             several = value if isinstance(value, list | tuple) else [value]
-            words += [word for each in several for word in (parameter.opts[0], str(each))]
+            flag = isinstance(value, bool)
+            said = [(parameter.opts[0], *(() if flag else (str(each),))) for each in several]
+            words += [word for each in said for word in each]
     return shlex.join(words)
 
 

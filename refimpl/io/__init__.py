@@ -20,6 +20,7 @@ from refimpl.io.device import (
     read_device,
     read_device_case,
 )
+from refimpl.io.dut import dut_of, read_dut
 from refimpl.io.figures import require_plots, study_figure
 from refimpl.io.files import (
     UnusableError,
@@ -29,7 +30,10 @@ from refimpl.io.files import (
     write_directory,
     write_text,
 )
+from refimpl.io.judging import Court, judge_case, judge_sequence, judged_elements
+from refimpl.io.memories import device_image, golden_images
 from refimpl.io.mismatch import mismatch_figure
+from refimpl.io.onnx_models import read_feeds, read_onnx
 from refimpl.io.photographs import PHOTOGRAPHS, read_photograph
 from refimpl.io.sets import (
     decode,
@@ -45,6 +49,7 @@ from refimpl.io.weights import (
     Trained,
     must_take_weights,
     read_weights,
+    trained_digest,
     trained_small,
     write_weights,
 )
@@ -53,12 +58,19 @@ __all__ = [
     "PHOTOGRAPHS",
     "PICTURES",
     "Bounding",
+    "Court",
     "Trained",
     "UnusableError",
     "compare_files",
     "decode",
     "device_files",
+    "device_image",
+    "dut_of",
     "every_file",
+    "golden_images",
+    "judge_case",
+    "judge_sequence",
+    "judged_elements",
     "mismatch_figure",
     "must_be_directory",
     "must_be_new",
@@ -68,8 +80,11 @@ __all__ = [
     "read_checkpoint",
     "read_device",
     "read_device_case",
+    "read_dut",
+    "read_feeds",
     "read_manifest",
     "read_mapping",
+    "read_onnx",
     "read_photograph",
     "read_tensor",
     "read_textures",
@@ -77,6 +92,7 @@ __all__ = [
     "require_plots",
     "study_figure",
     "tool_version",
+    "trained_digest",
     "trained_small",
     "verify_files",
     "write_bytes",

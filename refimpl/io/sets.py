@@ -74,7 +74,6 @@ def every_file(manifest: Manifest) -> Iterator[VectorFile]:
             yield from tensor.files
         yield from case.files
     for sequence in manifest.sequences:
-        yield from sequence.files
         for step in sequence.steps:
             yield from step.files
 

@@ -47,7 +47,7 @@ def compare_files(
     tensor: Tensor,
     device: tuple[Path, str],
     *,
-    bounding: Bounding | None = None,
+    bounding: Bounding | Bound | None = None,
     advance: Callable[[int], None] = lambda _: None,
     step: int = STEP,
 ) -> Comparison:
@@ -67,7 +67,7 @@ def compare_files(
     run = max(of.lanes, step // of.lanes * of.lanes)
     theirs = _device_runs(path, kind, tensor, run)
     ours = _golden_runs(golden, tensor, run, logical=theirs.logical)
-    limits = _bounds(golden, bounding, run, logical=theirs.logical)
+    limits = _bounds(golden, bounding, of, run, logical=theirs.logical)
 
     def chunks() -> Iterator[Chunk]:
         start = 0
@@ -114,13 +114,18 @@ def _golden_runs(golden: Path, tensor: Tensor, run: int, *, logical: bool) -> It
 
 
 def _bounds(
-    golden: Path, bounding: Bounding | None, run: int, *, logical: bool
+    golden: Path, bounding: Bounding | Bound | None, of: Physical, run: int, *, logical: bool
 ) -> Iterator[Bound | None]:
     if bounding is None:
         while True:
             yield None
-    of = [_golden_runs(golden, tensor, run, logical=logical) for tensor in bounding]
-    for reference, reach in zip(*of, strict=True):
+    if isinstance(bounding, Bound):
+        flat = [each.reshape(-1) if logical else to_physical(each, of.layout) for each in bounding]
+        for reference, reach in zip(*(_sliced(each, run) for each in flat), strict=True):
+            yield Bound(reference, reach)
+        return
+    read = [_golden_runs(golden, tensor, run, logical=logical) for tensor in bounding]
+    for reference, reach in zip(*read, strict=True):
         yield Bound(reference, reach)
 
 

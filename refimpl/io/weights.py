@@ -7,6 +7,7 @@ and with one fixed date.
 
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -79,6 +80,11 @@ def read_weights(path: Path) -> Trained:
 def trained_small() -> Trained:
     """The small X-volution network that ships with the package, trained on ``read_textures()``."""
     return _unpack(files("refimpl").joinpath(SHIPPED).read_bytes(), SHIPPED)
+
+
+def trained_digest() -> str:
+    """SHA-256 of the file of weights that ships with the package."""
+    return sha256(files("refimpl").joinpath(SHIPPED).read_bytes()).hexdigest()
 
 
 def _unpack(content: bytes, name: str) -> Trained:

@@ -47,11 +47,11 @@ def layer_cases(
     Raises
     ------
     ValueError
-        If the layer is neither, or int8 would lose too many bits of one kernel group.
+        If the layer is none of these, or int8 would lose too many bits of one kernel group.
     """
     if node.kind not in _LAYERS:
         raise ValueError(
-            f"layer {node.name} must be a convolution or an X-volution, not {node.kind}"
+            f"layer {node.name} must be a convolution, an X-volution or linear, not {node.kind}"
         )
     return [
         Case(
@@ -76,17 +76,42 @@ def _conv_layer(
     node: Node, weights: Mapping[str, Any], x: Array, choices: Choices, arithmetic: str
 ) -> list[Call]:
     w, b = _folded(weights["w"], weights["bn"])
-    geometry = _node_geometry(node, w)
+    return [convolution_call(x, w, b, _node_geometry(node, w), choices, arithmetic)]
+
+
+def _linear_layer(
+    _: Node, weights: Mapping[str, Any], x: Array, choices: Choices, arithmetic: str
+) -> list[Call]:
+    """A linear layer as the 1×1 convolution of a single pixel that it is."""
+    w, b = (weights[name].astype(np.float64) for name in "wb")
+    geometry = {"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1]}
+    pixel = x.reshape(len(x), -1, 1, 1)
+    return [convolution_call(pixel, w[:, :, None, None], b, geometry, choices, arithmetic)]
+
+
+def convolution_call(
+    x: Array,
+    w: Array,
+    b: Array,
+    geometry: Mapping[str, Any],
+    choices: Choices,
+    arithmetic: str,
+) -> Call:
+    """A convolution of real numbers (binary64 kernels and bias) in a declared arithmetic.
+
+    int8 scales and zero points follow from the ranges of ``x`` and of the fp32 output.
+    """
+    geometry = dict(geometry)
     fp32 = {"x": x, "w": w.astype(np.float32), "b": b.astype(np.float32)}
     attributes = geometry | ordered("conv2d", choices)
     if arithmetic == "fp32":
-        return [("conv2d", fp32, attributes)]
+        return "conv2d", fp32, attributes
     y = affine(PIPELINES["conv2d", "fp32"](fp32, attributes)["output"])
     to = affine(x)
     integers = {"x": quantise(x, to)} | _int8_kernels(w, b, to.scale, y)
     zeros = {"x_zero": to.zero_point, "y_zero": y.zero_point, "rounding": choices.rounding}
     attributes = geometry | zeros | shown("conv2d", choices)
-    return [("conv2d", integers, attributes | _scales(x=to, y=y))]
+    return "conv2d", integers, attributes | _scales(x=to, y=y)
 
 
 def _xvolution_layer(
@@ -219,5 +244,6 @@ def _node_geometry(node: Node, w: Array) -> dict[str, Any]:
 
 _LAYERS: dict[str, Callable[..., list[Call]]] = {
     "conv2d": _conv_layer,
+    "linear": _linear_layer,
     "xvolution": _xvolution_layer,
 }

@@ -58,7 +58,8 @@ def recompute(stage: str, device: Arrays, case: Case) -> Local:
 
     Where the device left out a stage, it is computed of the one before, and so back to the inputs.
     """
-    steps, known, given = steps_of(case), dict(case.tensors), []
+    steps, given = steps_of(case), [name for name in case.tensors if name in device]
+    known = {**case.tensors, **{name: device[name] for name in given}}
 
     def have(name: str) -> None:
         if name in known:

@@ -157,13 +157,26 @@ class Exclusion(Strict):
     reason: str
 
 
-class StepEntry(Strict):
-    """One case of a sequence, and where its tensors lie in the device's memory."""
+class RegionEntry(Strict):
+    """Where a tensor lies in the device's memory: address and size in words.
 
+    ``strides`` are elements from one to the next along each digit of its layout.
+    """
+
+    tensor: Identifier
+    address: Count
+    words: Count
+    strides: dict[str, Count]
+
+
+class StepEntry(Strict):
+    """One case of a sequence: its stalls, its regions, and the memory before and after it."""
+
+    id: Identifier
     case: Identifier
-    valid: str
-    ready: str
-    bases: dict[str, Count]
+    valid: Annotated[str, Field(pattern=r"^[01]+$")]
+    ready: Annotated[str, Field(pattern=r"^[01]+$")]
+    regions: tuple[RegionEntry, ...]
     files: tuple[VectorFile, ...]
 
 
@@ -172,11 +185,28 @@ class SequenceEntry(Strict):
 
     id: Identifier
     word_bytes: Annotated[int, Field(ge=1, le=1024)]
+    base: Count
     memory_words: Count
     guard: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
     prefill: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
-    steps: tuple[StepEntry, ...]
-    files: tuple[VectorFile, ...]
+    steps: Annotated[tuple[StepEntry, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _own(self) -> Self:
+        """Files must lie in their step; regions must lie in the memory, apart from each other."""
+        end = self.base + self.memory_words
+        for step in self.steps:
+            for file in step.files:
+                if PurePosixPath(file.path).parent != PurePosixPath(self.id, step.id):
+                    raise ValueError(f"{file.path} must lie in {self.id}/{step.id}")
+            at = self.base
+            for region in sorted(step.regions, key=lambda region: region.address):
+                if region.address < at or region.address + region.words > end:
+                    raise ValueError(
+                        f"{region.tensor} of {step.id} must lie in the memory, apart from others"
+                    )
+                at = region.address + region.words
+        return self
 
 
 class Manifest(Strict):
@@ -201,18 +231,30 @@ class Manifest(Strict):
         ids = [case.id for case in self.cases]
         if len(set(ids)) != len(ids):
             raise ValueError("cases must have ids of their own")
-        tensors = {(case.id, tensor.name) for case in self.cases for tensor in case.tensors}
-        links = [link for case in self.cases for link in case.inputs_from.values()]
-        for link in links:
-            if (link.case, link.tensor) not in tensors:
-                raise ValueError(f"an input must come from a tensor there is, not {link}")
+        tensors = {(case.id, each.name): each for case in self.cases for each in case.tensors}
+        for case in self.cases:
+            for name, link in case.inputs_from.items():
+                source, own = tensors.get((link.case, link.tensor)), tensors.get((case.id, name))
+                if source is None or own is None or not _same_files(source, own):
+                    raise ValueError(
+                        f"{name} of {case.id} must be {link.tensor} of {link.case}, bit for bit"
+                    )
         for sequence in self.sequences:
             for step in sequence.steps:
-                if step.case not in ids:
+                if any((step.case, each.tensor) not in tensors for each in step.regions):
                     raise ValueError(f"sequence {sequence.id} must run cases of the set")
         if seal(self.model_dump(mode="json")) != self.digest:
             raise ValueError("digest must be that of the manifest; it has changed since")
         return self
+
+
+def _same_files(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same arrays in the same layout, by their files' hashes."""
+    mine, theirs = (
+        {file.kind: file.sha256 for file in each.files if file.kind != "h"}
+        for each in (one, other)  # a C header also holds the name
+    )
+    return mine == theirs and one.layout == other.layout
 
 
 def described(of: Physical) -> dict[str, Any]:
@@ -232,6 +274,18 @@ def described(of: Physical) -> dict[str, Any]:
         "words": of.words,
         "dont_care": of.pads,
     }
+
+
+def file_entry(kind: str, path: str, content: bytes) -> VectorFile:
+    """A file's line in the manifest."""
+    return VectorFile.model_validate(
+        {
+            "kind": kind,
+            "path": path,
+            "sha256": sha256(content).hexdigest(),
+            "size_bytes": len(content),
+        }
+    )
 
 
 def seal(fields: dict[str, Any]) -> str:

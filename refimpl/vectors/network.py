@@ -1,7 +1,8 @@
 """Cases of a network's layers on a photograph, activations from the bit-exact path.
 
-The network gets seeded He weights and running statistics from the photograph itself (there are no
-trained weights in public); it is fused; its binary32 activations enter the chosen layers.
+A network of the article's size gets seeded He weights and running statistics from the photograph
+itself (there are no trained weights in public); the small network has the weights it was trained
+to. Either is fused; its binary32 activations enter the chosen layers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,8 @@ from refimpl.nets.photograph import normalise, square
 from refimpl.nets.run import BIT_EXACT, calibrate, fuse_network, run
 from refimpl.vectors.case import Case, Choices
 from refimpl.vectors.layer import layer_cases
+
+LUMA = (299, 587, 114)  # thousandths of red, green, blue: ITU-R BT.601
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,53 @@ def prepare(
     )
 
 
+def prepare_trained(
+    network: Network,
+    parameters: Parameters,
+    image: Array,
+    *,
+    keep: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda _: None,
+) -> Prepared:
+    """Fuse a network with the weights and statistics it was trained to, and run to the bit.
+
+    ``image`` is what enters it, binary32 (n, c, h, w).
+    """
+    fused, fused_parameters = fuse_network(network, parameters)
+    activations = run(
+        fused, fused_parameters, image, arithmetic=BIT_EXACT, keep=keep, progress=progress
+    )
+    return Prepared(
+        network=network,
+        parameters=parameters,
+        fused=fused,
+        fused_parameters=fused_parameters,
+        image=image,
+        activations=activations,
+    )
+
+
+def grey_image(pixels: Array, side: int) -> Array:
+    """A photograph (h, w, 3) as the small network sees one: (1, 1, side, side), binary32.
+
+    Grey by ITU-R BT.601 in thousandths, rounded half up; cropped and shrunk as ``square``; mean 0
+    and variance 1 from exact integer sums, in binary64, rounded once.
+
+    Raises
+    ------
+    ValueError
+        If the picture is too small, or all of one grey.
+    """
+    grey = ((pixels.astype(np.int64) @ np.array(LUMA) + 500) // 1000).astype(np.uint8)
+    small = square(np.repeat(grey[:, :, None], 3, axis=2), side)[:, :, 0].astype(np.int64)
+    count, total, squares = small.size, int(small.sum()), int((small * small).sum())
+    spread = count * squares - total * total  # count² times the variance, exactly
+    if spread == 0:
+        raise ValueError("a photograph must not be all of one grey")
+    scaled = (small * count - total) / np.sqrt(np.float64(spread))
+    return scaled.astype(np.float32)[None, None]
+
+
 def until(network: Network, layers: Sequence[str]) -> Network:
     """The network up to the last of the named layers: all that their inputs depend on."""
     wanted = [network.node(name) for name in layers]
@@ -97,7 +147,7 @@ def network_cases(
         cases += layer_cases(
             node,
             _weights(prepared, node),
-            x if crop is None else _middle(x, crop),
+            x if crop is None or x.ndim != 4 else _middle(x, crop),
             choices,
             stimulus={**stimulus, "network": prepared.network.name, "crop": crop},
         )

@@ -6,7 +6,7 @@ rails and mostly lie between; fp32 tensors are bell-shaped with unit variance.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isqrt
 from typing import Any
 
@@ -33,9 +33,10 @@ class Sizes:
     width: int = 6
     kernel: int = 3
     stride: int = 1
+    dilation: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("batch", "channels", "outputs", "height", "width", "kernel", "stride"):
+        for name in (each.name for each in fields(self)):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.kernel % 2 == 0:
@@ -79,11 +80,11 @@ def random_cases(
 
 
 def _geometry(sizes: Sizes) -> dict[str, Any]:
-    pad = (sizes.kernel - 1) // 2
+    pad = sizes.dilation * (sizes.kernel - 1) // 2
     return {
         "stride": [sizes.stride, sizes.stride],
         "padding": [pad, pad],
-        "dilation": [1, 1],
+        "dilation": [sizes.dilation, sizes.dilation],
     }
 
 
@@ -113,7 +114,9 @@ def _kernel_shapes(operator: str, sizes: Sizes) -> dict[str, tuple[int, ...]]:
 
 def _random_id(operator: str, arithmetic: str, sizes: Sizes, seed: str) -> str:
     shape = f"n{sizes.batch}c{sizes.channels}o{sizes.outputs}h{sizes.height}w{sizes.width}"
-    return f"{operator.replace('_', '-')}-{arithmetic}-{shape}k{sizes.kernel}s{sizes.stride}-{seed}"
+    steps = f"k{sizes.kernel}s{sizes.stride}"
+    apart = "" if sizes.dilation == 1 else f"d{sizes.dilation}"
+    return f"{operator.replace('_', '-')}-{arithmetic}-{shape}{steps}{apart}-{seed}"
 
 
 def _random_int8(operator: str, sizes: Sizes, choices: Choices, seed: str) -> Case:

@@ -8,7 +8,6 @@ A float case also gets the binary64 ``reference`` and ``bound`` of its output. A
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, TypeAlias
 
 from refimpl.arrays import Array
@@ -33,6 +32,7 @@ from refimpl.vectors.manifest import (
     Tensor,
     VectorFile,
     described,
+    file_entry,
     sealed,
 )
 from refimpl.vectors.physical import Physical, padded
@@ -192,18 +192,6 @@ def arithmetic(case: Case) -> dict[str, Any]:
         "shows the value before it, clipped to int32",
         "padding": "real zero, the input's zero point",
     }
-
-
-def file_entry(kind: str, path: str, content: bytes) -> VectorFile:
-    """A file's line in the manifest."""
-    return VectorFile.model_validate(
-        {
-            "kind": kind,
-            "path": path,
-            "sha256": sha256(content).hexdigest(),
-            "size_bytes": len(content),
-        }
-    )
 
 
 def npy(array: Array) -> bytes:

@@ -140,7 +140,10 @@ def test_a_layer_of_a_network_on_a_picture_is_written(refimpl, tmp_path):
         ("--height 0", "height must be at least 1, not 0"),
         ("--stride 0", "stride must be at least 1, not 0"),
         ("--layer conv9_1.conv1", "layer must be one of ResNet-50 with X-volution in conv3_x's"),
-        ("--layer conv1 --network vgg", "network must be one of resnet34, resnet50, not 'vgg'"),
+        (
+            "--layer conv1 --network vgg",
+            "network must be one of resnet34, resnet50, trained, not 'vgg'",
+        ),
         ("--layer conv1 --stage conv7_x", "stage must be one of conv2_x, conv3_x, conv4_x, conv5"),
         ("--layer conv1 --image nobody", "image must be a file or one of astronaut, chelsea"),
     ],
@@ -157,7 +160,7 @@ def test_bad_options_are_one_sentence_exit_2_and_leave_nothing(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ("--layer maxpool", "layer maxpool must be a convolution or an X-volution"),
+        ("--layer maxpool", "layer maxpool must be a convolution, an X-volution or linear"),
         ("--layer conv1 --crop 33", "crop must be from 1 to 32 for this layer, not 33"),
         ("--layer conv1 --crop 0", "crop must be from 1 to 32 for this layer, not 0"),
         ("--layer conv1 --side 99", "a photograph must be at least 99×99 pixels, not 40×40"),

@@ -148,7 +148,9 @@ def test_a_crop_that_does_not_fit_is_refused(prepared, crop):
 
 
 def test_a_layer_without_kernels_is_refused(prepared):
-    with pytest.raises(ValueError, match=r"layer mix\.relu must be a convolution or an X-volution"):
+    with pytest.raises(
+        ValueError, match=r"layer mix\.relu must be a convolution, an X-volution or"
+    ):
         layer_cases(TINY.node("mix.relu"), {}, prepared.image, Choices(), stimulus={})
 
 

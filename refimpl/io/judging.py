@@ -1,0 +1,192 @@
+"""A device's files held against a set: cases one by one, and sequences step by step."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+
+from refimpl.arrays import Array
+from refimpl.bitexact.adders import BINARY32, Adders
+from refimpl.bitexact.bounds import Bound, bound_output
+from refimpl.io.device import device_files, read_device, read_device_case
+from refimpl.io.files import UnusableError
+from refimpl.io.memories import device_image, golden_images
+from refimpl.io.sets import read_case, read_tensor
+from refimpl.io.streams import Bounding, compare_files
+from refimpl.vectors.check import Verdict, unknown_bits, verdict_of
+from refimpl.vectors.dut import Dut, observable
+from refimpl.vectors.explain import Evidence, case_of, explain
+from refimpl.vectors.files.readmem import UnknownBitsError
+from refimpl.vectors.manifest import CaseEntry, Manifest, SequenceEntry, Tensor
+from refimpl.vectors.memory import Plan, judge_memory, mask_bytes, steps_of_entry
+from refimpl.vectors.patterns import blocks_of, tiles_of
+from refimpl.vectors.physical import padded
+from refimpl.vectors.report import CaseReport
+
+MOST_EXPLAINED = 2**26  # ours: elements of a case that are held in memory to explain it
+Advance = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Court:
+    """What is held against what: a set, a device's directory, and what the device declares."""
+
+    golden: Path
+    device: Path
+    manifest: Manifest
+    dut: Dut | None = None
+    explain: bool = True
+
+    @property
+    def adders(self) -> Adders | str:
+        """The device's class of adders; the set's own where it declares none."""
+        return BINARY32 if self.dut is None else self.dut.adder_class
+
+    def entry(self, case: str) -> CaseEntry:
+        """A case's entry in the manifest."""
+        return next(each for each in self.manifest.cases if each.id == case)
+
+
+def judged_elements(entry: CaseEntry) -> int:
+    """Elements that are compared where the device left everything, for a progress bar."""
+    return sum(prod(tensor.shape) for tensor in _stages(entry))
+
+
+def judge_case(court: Court, entry: CaseEntry, advance: Advance = lambda _, __: None) -> CaseReport:
+    """The report on one case: a verdict on each file, explained where something is wrong.
+
+    Raises
+    ------
+    UnusableError
+        If a file that must be there is not, or one is unusable.
+    """
+    verdicts = list(_verdicts(court, entry, advance))
+    plain = CaseReport(case=entry.id, verdicts=tuple(verdicts))
+    unknown = any(verdict.outcome == "unknown bits" for verdict in verdicts)
+    if not court.explain or not plain.wrong or unknown:
+        return plain
+    if sum(prod(tensor.shape) for tensor in entry.tensors) > MOST_EXPLAINED:
+        note = f"more than {MOST_EXPLAINED:,} elements: too large to be explained in memory"
+        return replace(plain, notes=(note,))
+    arrays = read_case(court.golden, entry)
+    left = read_device_case(court.device, entry)
+    others = {f"the golden {name}": arrays[name] for name in arrays if name not in left}
+    evidence = Evidence(golden=arrays, device={**left, **_inputs(court, entry)}, others=others)
+    return explain(entry, verdicts, evidence)
+
+
+def judge_sequence(
+    court: Court, sequence: SequenceEntry, advance: Advance = lambda _, __: None
+) -> CaseReport:
+    """The report on a sequence: a verdict on the memory after each step.
+
+    Raises
+    ------
+    UnusableError
+        If the device left no memory of a step, or one of another size.
+    """
+    verdicts = []
+    for step in sequence.steps:
+        names = (sequence.id, step.id, "after")
+        try:
+            dumped = device_image(court.device, sequence, step)
+        except UnknownBitsError as error:
+            verdicts.append(unknown_bits(names, sequence.memory_words, str(error)))
+            continue
+        entry = court.entry(step.case)
+        laid = steps_of_entry(sequence, step, entry, golden_images(court.golden, step))
+        masks = {t.name: mask_bytes(t.physical) for t in entry.tensors if padded(t.physical)}
+        plan = Plan(word_bytes=sequence.word_bytes, base=sequence.base)
+        found = judge_memory(laid, dumped, masks, plan)
+        said = "; ".join(
+            f"{each.what} {each.says} ({each.wrong_words} words, first at address "
+            f"{sequence.base + each.first_word:#x}: must be {each.expected}, not {each.got})"
+            for each in found
+        )
+        verdicts.append(
+            Verdict(
+                case=sequence.id,
+                tensor=step.id,
+                file="after",
+                outcome="wrong" if found else "exact",
+                elements=sequence.memory_words,
+                wrong=sum(each.wrong_words for each in found),
+                note=f": {said}" if said else "",
+            )
+        )
+        advance(step.id, 1)
+    return CaseReport(case=sequence.id, verdicts=tuple(verdicts))
+
+
+def _stages(entry: CaseEntry) -> Iterator[Tensor]:
+    return (tensor for tensor in entry.tensors if tensor.role in {"stage", "output"})
+
+
+def _verdicts(court: Court, entry: CaseEntry, advance: Advance) -> Iterator[Verdict]:
+    """Judge every file the device left for a case, in the order of computation."""
+    for tensor in _stages(entry):
+        found = device_files(court.device, entry.id, tensor.name)
+        if not found and _must_be_there(court, tensor):
+            raise UnusableError(
+                f"{court.device} must hold {entry.id}/{tensor.name}.npy, .bin or .hex: no "
+                f"{tensor.role} is there"
+            )
+        for path, kind in found:
+            yield _verdict(court, entry, tensor, (path, kind), advance)
+
+
+def _verdict(
+    court: Court, entry: CaseEntry, tensor: Tensor, file: tuple[Path, str], advance: Advance
+) -> Verdict:
+    names = (entry.id, tensor.name, file[0].name)
+    bounding, outside = _bound(court, entry, tensor)
+    try:
+        compared = compare_files(
+            court.golden,
+            tensor,
+            file,
+            bounding=bounding,
+            advance=lambda count: advance(entry.id, count),
+        )
+    except UnknownBitsError as error:
+        return unknown_bits(names, prod(tensor.shape), str(error))
+    tiles = tiles_of(court.manifest.device, blocks_of(tensor.layout.digits))
+    return verdict_of(compared, tensor.physical, names, tiles=tiles, outside=outside)
+
+
+def _must_be_there(court: Court, tensor: Tensor) -> bool:
+    """Whether a device must leave a tensor: the output, and stages it declares observable."""
+    if tensor.role == "output":
+        return True
+    declared = court.dut is not None and court.dut.observe.stages is not None
+    return declared and observable(court.dut, tensor.name)
+
+
+def _bound(court: Court, entry: CaseEntry, tensor: Tensor) -> tuple[Bounding | Bound | None, str]:
+    """The bound of an output for the device's class of adders, or why there is none."""
+    by_role = {each.role: each for each in entry.tensors}
+    if tensor.role != "output" or "bound" not in by_role:
+        return None, ""
+    adders = court.adders
+    if isinstance(adders, str):
+        return None, adders
+    if adders == BINARY32:
+        return Bounding(by_role["reference"], by_role["bound"]), ""
+    arrays = {each.name: read_tensor(court.golden, each) for each in _inputs_of(entry)}
+    case = case_of(entry, arrays)
+    return bound_output(case.operator, case.tensors, case.attributes, adders), ""
+
+
+def _inputs_of(entry: CaseEntry) -> Iterator[Tensor]:
+    return (tensor for tensor in entry.tensors if tensor.role == "input")
+
+
+def _inputs(court: Court, entry: CaseEntry) -> Mapping[str, Array]:
+    """What a chained case really read: the output that the device left of the case before."""
+    found = {}
+    for name, link in entry.inputs_from.items():
+        source = court.entry(link.case)
+        tensor = next(each for each in source.tensors if each.name == link.tensor)
+        for path, kind in device_files(court.device, link.case, link.tensor)[:1]:
+            found[name] = read_device(path, kind, tensor)
+    return found

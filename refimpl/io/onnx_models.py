@@ -1,0 +1,73 @@
+"""Somebody's ONNX model and the arrays that enter it, read within bounds."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refimpl.arrays import Array
+from refimpl.io.files import UnusableError, read
+
+
+def read_onnx(path: Path) -> tuple[Any, str]:
+    """Read a model that holds its weights; return it with its SHA-256.
+
+    Raises
+    ------
+    UnusableError
+        If it is not there, no model, keeps weights elsewhere, or the onnx extra is missing.
+    """
+    try:
+        import onnx  # noqa: PLC0415 - an extra
+        from google.protobuf.message import DecodeError  # noqa: PLC0415 - of the same extra
+    except ImportError as error:
+        raise UnusableError(
+            "ONNX models need the onnx extra: pip install 'xvolution[onnx]'"
+        ) from error
+    raw = read(path, f"{path} must be an ONNX model")
+    try:
+        model = onnx.load_model_from_string(raw)
+        onnx.checker.check_model(model)
+    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UnusableError(f"{path} must be a valid ONNX model: {first}") from error
+    for each in model.graph.initializer:
+        if each.data_location == onnx.TensorProto.EXTERNAL:
+            raise UnusableError(f"{path} must hold its weights: {each.name} is in another file")
+    return model, sha256(raw).hexdigest()
+
+
+def read_feeds(model: Any, given: Sequence[str]) -> tuple[dict[str, Array], str]:
+    """Arrays that enter a model: ``x.npy`` for its one input, or ``name=x.npy``; and their hash.
+
+    Raises
+    ------
+    UnusableError
+        If a file is no plain .npy of numbers, or it is not said which input it is.
+    """
+    constants = {each.name for each in model.graph.initializer}
+    inputs = [each.name for each in model.graph.input if each.name not in constants]
+    feeds, digest = {}, sha256()
+    for text in given:
+        name, _, path = text.rpartition("=")
+        if not name and len(inputs) != 1:
+            raise UnusableError(f"--input must be NAME=FILE, of {', '.join(inputs)}, not {text}")
+        raw = read(Path(path), f"{path} must be a .npy file")
+        feeds[name or inputs[0]] = _array(raw, path)
+        digest.update(raw)
+    return feeds, digest.hexdigest()
+
+
+def _array(raw: bytes, path: str) -> Array:
+    try:
+        array = np.lib.format.read_array(BytesIO(raw), allow_pickle=False)
+    except (ValueError, EOFError, OSError, SyntaxError) as error:
+        raise UnusableError(f"{path} must be a complete .npy file of a plain array") from error
+    if not np.issubdtype(array.dtype, np.number):
+        raise UnusableError(f"{path} must hold numbers, not {array.dtype}")
+    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+        raise UnusableError(f"{path} must hold finite numbers")
+    return array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array

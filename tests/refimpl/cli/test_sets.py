@@ -1,0 +1,271 @@
+"""Sets of every source, written and judged through the command line."""
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from refimpl import cli, io
+from refimpl.vectors.explain import case_of
+from refimpl.vectors.local import recompute
+from refimpl.vectors.variants import VARIANTS, run
+
+SMALL = "--batch 1 --channels 2 --outputs 2 --height 4 --width 3"
+DUT = """
+name = "mac8"
+[tile]
+k = 16
+channels = 4
+outputs = 4
+pixels = 10
+[features]
+operators = ["conv2d"]
+strides = [1]
+dilations = [1]
+kernels = [3]
+[observe]
+stages = ["accumulator"]
+[memory]
+layout = "nchw4c"
+lanes = 4
+word_bytes = 8
+[adders]
+rounding = "truncate"
+"""
+
+
+@pytest.fixture
+def refimpl(capsys):
+    def command(line):
+        try:
+            cli.app(shlex.split(line), standalone_mode=True)
+        except SystemExit as stop:
+            out, err = capsys.readouterr()
+            return stop.code, out, err
+        raise AssertionError("a command ends by exiting")
+
+    return command
+
+
+def written(refimpl, tmp_path, options):
+    out = tmp_path / "set"
+    status, _, err = refimpl(f"vectors {out} {options}")
+    assert (status, err) == (0, "")
+    return out, io.read_manifest(out)
+
+
+def device_of(golden, manifest, tmp_path, stages=("output",)):
+    """A device that is right, and left the named stages as .npy."""
+    device = tmp_path / "device"
+    for entry in manifest.cases:
+        (device / entry.id).mkdir(parents=True)
+        for tensor in entry.tensors:
+            if tensor.name in stages:
+                source = golden / entry.id / f"{tensor.name}.npy"
+                shutil.copy(source, device / entry.id)
+    for sequence in manifest.sequences:
+        shutil.copytree(golden / sequence.id, device / sequence.id)
+    return device
+
+
+def test_a_declared_device_gets_its_cases_exclusions_memory_and_layout(refimpl, tmp_path):
+    (tmp_path / "dut.toml").write_text(DUT)
+    golden, manifest = written(refimpl, tmp_path, f"--dut {tmp_path}/dut.toml --files npy,bin")
+    assert manifest.device["name"] == "mac8"
+    assert "operator pssa" in {each.what for each in manifest.excluded}
+    tensors = [tensor for case in manifest.cases for tensor in case.tensors]
+    assert {t.layout.name for t in tensors if len(t.shape) == 4} == {"NCHW4c", "OIHW4i4o"}
+    assert {t.layout.lanes for t in tensors} == {4}
+    device = device_of(golden, manifest, tmp_path)
+    status, _, err = refimpl(f"check {golden} {device}")
+    assert status == 2
+    assert "accumulator.npy, .bin or .hex: no stage is there" in err
+    shutil.rmtree(device)
+    device = device_of(golden, manifest, tmp_path, ("output", "accumulator"))
+    status, out, _ = refimpl(f"check {golden} {device}")
+    assert (status, out.splitlines()[-1]) == (
+        0,
+        f"{2 * len(manifest.cases)} files of {len(manifest.cases)} cases: 0 wrong",
+    )
+
+
+def test_a_class_of_adders_decides_what_a_bound_is(refimpl, tmp_path):
+    golden, manifest = written(
+        refimpl, tmp_path, f"{SMALL} --operator conv2d --arithmetic fp32 --files npy"
+    )
+    device = device_of(golden, manifest, tmp_path)
+    (entry,) = manifest.cases
+    path = device / entry.id / "output.npy"
+    reach = np.load(golden / entry.id / "bound.npy")
+    reference = np.load(golden / entry.id / "reference.npy")
+    np.save(path, (reference + 1.5 * reach).astype(np.float32))
+    assert refimpl(f"check {golden} {device}")[0] == 1
+    for adders, status, said in (
+        ('rounding = "truncate"', 0, "within bound"),
+        ('rounding = "stochastic"', 1, "bound not applicable"),
+        ('accumulator = "fp16"', 0, "within bound"),
+    ):
+        (tmp_path / "dut.toml").write_text(f'name = "d"\n[adders]\n{adders}\n')
+        got, out, _ = refimpl(f"check {golden} {device} --dut {tmp_path}/dut.toml")
+        assert (got, said in out) == (status, True)
+
+
+def test_a_chain_is_judged_layer_by_layer_from_what_the_device_passed_on(refimpl, tmp_path):
+    golden, manifest = written(
+        refimpl, tmp_path, f"--chain conv2d,pssa {SMALL} --arithmetic int8 --files npy,bin"
+    )
+    first, second = manifest.cases
+    assert second.inputs_from["x"].case == first.id
+    one, other = (golden / first.id / "output.bin", golden / second.id / "x.bin")
+    assert one.read_bytes() == other.read_bytes()
+    device = device_of(golden, manifest, tmp_path)
+    wrong = np.load(device / first.id / "output.npy")
+    wrong ^= 64
+    np.save(device / first.id / "output.npy", wrong)
+    case = case_of(second, io.read_case(golden, second))
+    np.save(device / second.id / "output.npy", recompute("output", {"x": wrong}, case).array)
+    report = tmp_path / "verdict.json"
+    assert refimpl(f"check {golden} {device} --json {report}")[0] == 1
+    verdicts = [case["verdicts"][0] for case in json.loads(report.read_text())["cases"]]
+    assert verdicts[0]["local"].startswith("wrong, given the golden inputs")
+    assert verdicts[1]["local"] == "right, given the device's own x"
+
+
+def test_a_sequence_without_reset_is_judged_by_its_memory(refimpl, tmp_path):
+    options = f"--operator conv2d --operator shift_product {SMALL} --sequence --arithmetic int8"
+    golden, manifest = written(refimpl, tmp_path, options)
+    assert "--sequence" in manifest.command
+    device = device_of(golden, manifest, tmp_path, ("output", "product"))
+    assert refimpl(f"check {golden} {device}")[0] == 0
+    (sequence,) = manifest.sequences
+    step = sequence.steps[1]
+    dump = device / sequence.id / step.id / "after.bin"
+    memory = bytearray(dump.read_bytes())
+    memory[0] ^= 1
+    dump.write_bytes(memory)
+    status, out, _ = refimpl(f"check {golden} {device}")
+    assert status == 1
+    assert "a guard was written over, outside every tensor (1 words, first at address 0x0" in out
+    assert refimpl(f"check {golden} {device} --no-sequences")[0] == 0
+    dump.write_bytes(memory[:-4])
+    status, _, err = refimpl(f"check {golden} {device}")
+    assert (status, "must hold" in err) == (2, True)
+    dump.unlink()
+    hexed = dump.with_suffix(".hex")
+    hexed.write_text(hexed.read_text().replace("\n", " // dumped\n"))
+    assert refimpl(f"check {golden} {device}")[0] == 0
+    hexed.write_text(hexed.read_text().replace("deadc0de", "xxxxxxxx", 1))
+    status, out, _ = refimpl(f"check {golden} {device}")
+    assert (status, "unknown bits" in out) == (1, True)
+
+
+def test_a_failure_is_told_as_text_json_junit_and_a_picture(refimpl, tmp_path):
+    pytest.importorskip("matplotlib")
+    golden, manifest = written(refimpl, tmp_path, f"{SMALL} --operator pssa --arithmetic int8")
+    (entry,) = manifest.cases
+    device = device_of(golden, manifest, tmp_path)
+    case = case_of(entry, io.read_case(golden, entry))
+    np.save(device / entry.id / "output.npy", run(VARIANTS["rounding-floor"], case)["output"])
+    report, junit = tmp_path / "v.json", tmp_path / "v.xml"
+    line = f"check {golden} {device} --json {report} --junit {junit}"
+    for suffix, begins in (("png", b"\x89PNG"), ("svg", b"<?xml")):
+        maps = tmp_path / suffix
+        status, out, _ = refimpl(f"{line} --pictures {maps} --picture {suffix}")
+        assert status == 1
+        (drawn,) = maps.iterdir()
+        assert drawn.read_bytes().startswith(begins)
+    for said in ("first bad stage: output", "pattern: ", "rounding-floor", "is computed of"):
+        assert said in out
+    (told,) = json.loads(report.read_text())["cases"]
+    assert told["diagnosis"][0]["variant"] == "rounding-floor"
+    assert told["diagnosis"][0]["reproduces"]
+    assert told["verdicts"][0]["maps"]["pixels"]
+    assert told["cone"]["operands"]
+    (suite,) = ET.parse(junit).getroot()  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
+    assert "rounding-floor" in suite.find("testcase/failure").text
+    assert refimpl(f"check {golden} {device} --picture bmp --pictures {tmp_path}/m")[0] == 2
+
+
+def test_verdicts_alone_can_be_had(refimpl, tmp_path):
+    golden, manifest = written(refimpl, tmp_path, f"{SMALL} --operator conv2d --arithmetic int8")
+    (entry,) = manifest.cases
+    device = device_of(golden, manifest, tmp_path)
+    output = np.load(device / entry.id / "output.npy")
+    np.save(device / entry.id / "output.npy", output ^ 1)
+    status, out, _ = refimpl(f"check {golden} {device} --verdicts")
+    assert status == 1
+    assert "diagnosis" not in out
+
+
+def test_a_layer_of_the_trained_network_is_written_and_reproduced(refimpl, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    noise = np.random.default_rng(1).integers(0, 256, (40, 44, 3)).astype(np.uint8)
+    image.fromarray(noise).save(tmp_path / "noise.png")
+    options = f"--network trained --layer conv2_1.conv1 --layer fc --image {tmp_path}/noise.png"
+    golden, manifest = written(refimpl, tmp_path, f"{options} --crop 6 --files npy")
+    (source,) = manifest.provenance
+    assert source["image"] == "noise.png"
+    assert len(source["weights_sha256"]) == 64
+    again = tmp_path / "again"
+    line = manifest.command.replace("SET", str(again), 1).removeprefix("refimpl ")
+    assert refimpl(line)[0] == 0
+    assert (again / "manifest.json").read_bytes() == (golden / "manifest.json").read_bytes()
+
+
+def test_a_convolution_of_a_model_is_written_with_its_rule(refimpl, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    h, floats = onnx.helper, onnx.TensorProto.FLOAT
+    w = np.random.default_rng(2).standard_normal((2, 3, 3, 3)).astype(np.float32)
+    graph = h.make_graph(
+        [h.make_node("Conv", ["x", "w"], ["y"], name="C/1")],
+        "g",
+        [h.make_tensor_value_info("x", floats, [1, 3, 5, 5])],
+        [h.make_tensor_value_info("y", floats, [1, 2, 3, 3])],
+        [onnx.numpy_helper.from_array(w, "w")],
+    )
+    model = h.make_model(graph, opset_imports=[h.make_opsetid("", 17)])
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    np.save(tmp_path / "x.npy", np.ones((1, 3, 5, 5)))
+    options = f"--onnx {path} --node C/1 --input {tmp_path}/x.npy"
+    _, manifest = written(refimpl, tmp_path, options)
+    assert [case.id for case in manifest.cases] == ["c-1-conv2d-int8", "c-1-conv2d-fp32"]
+    assert "scale" in manifest.cases[0].stimulus["quantisation"]
+    assert manifest.provenance[0]["model"] == "m.onnx"
+    for options, sentence in (
+        (f"--onnx {path}", "--onnx needs --node, and --input"),
+        (f"--onnx {path} --node q --input {tmp_path}/x.npy", "node must be one of C/1, not 'q'"),
+        (f"--onnx {tmp_path}/x.npy --node q --input {path}", "must be a valid ONNX model"),
+        (f"--onnx {path} --node C/1 --input {path}", "must be a complete .npy file"),
+    ):
+        status, _, err = refimpl(f"vectors {tmp_path}/other {options}")
+        assert (status, sentence in err, err.count("\n")) == (2, True, 1)
+
+
+@pytest.mark.parametrize("layout", ["nhwc", "nchw4c", "nc1hwc0", "skew4"])
+@pytest.mark.parametrize("kind", ["bin", "hex"])
+def test_a_device_may_answer_in_the_layout_of_the_set(refimpl, tmp_path, layout, kind):
+    options = f"{SMALL} --operator conv2d --layout {layout} --lanes 2 --files npy,{kind}"
+    golden, manifest = written(refimpl, tmp_path, options)
+    device = tmp_path / "device"
+    for entry in manifest.cases:
+        (device / entry.id).mkdir(parents=True)
+        shutil.copy(golden / entry.id / f"output.{kind}", device / entry.id)
+    assert refimpl(f"check {golden} {device}")[0] == 0
+    entry = manifest.cases[0]
+    tensor = next(each for each in entry.tensors if each.role == "output")
+    of = tensor.physical
+    path = Path(device / entry.id / f"output.{kind}")
+    array = io.read_device(path, kind, tensor).copy()
+    array[0, 1, 2, 1] ^= 4
+    from refimpl.vectors.files.kinds import encode  # noqa: PLC0415
+
+    path.write_bytes(encode(kind, array, of, "y"))
+    status, out, _ = refimpl(f"check {golden} {device}")
+    assert status == 1
+    assert "1 of 24 elements; first at [0, 1, 2, 1]" in out
