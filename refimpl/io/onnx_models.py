@@ -22,7 +22,7 @@ def read_onnx(path: Path) -> tuple[Any, str]:
     """
     try:
         import onnx  # noqa: PLC0415 - an extra
-        from google.protobuf.message import DecodeError  # noqa: PLC0415 - of the same extra
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # noqa: PLC0415
     except ImportError as error:
         raise UnusableError(
             "ONNX models need the onnx extra: pip install 'xvolution[onnx]'"
