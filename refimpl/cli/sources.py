@@ -43,16 +43,18 @@ def layer_cases(
     ValueError
         If there is no such network, layer or picture.
     """
+    if side is None:
+        side = SIDE if network == TRAINED else 224
     if network == TRAINED:
-        return _trained_cases(layers, choices, image=image, side=side or SIDE, crop=crop)
+        return _trained_cases(layers, choices, image=image, side=side, crop=crop)
     part = until(_resnet(network, stage), layers)
     pixels, stimulus = io.read_photograph(image)
-    own = {**stimulus, "seed": seed, "side": side or 224}
+    own = {**stimulus, "seed": seed, "side": side}
     with progress(f"running {part.name}", 2 * len(part.nodes)) as advance:
         prepared = prepare(
             part,
             pixels,
-            side=side or 224,
+            side=side,
             keep=inputs_of(part, layers),
             seed=seed,
             progress=advance,
