@@ -7,7 +7,7 @@ simulations that judge them. Everything but ``io`` and ``cli`` is pure.
 
 from hwsim.cost import Cost
 from hwsim.evaluate import Estimate, LayerCost, compare_forms, estimate, layer_forms
-from hwsim.io import find_machine, preset, preset_names, read_machine
+from hwsim.io import find_machine, find_network, preset, preset_names, read_machine
 from hwsim.lowering import FORMS
 from hwsim.machine import (
     AdderTrees,
@@ -63,6 +63,7 @@ __all__ = [
     "compare_forms",
     "estimate",
     "find_machine",
+    "find_network",
     "layer_forms",
     "matrix_product",
     "network",

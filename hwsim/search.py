@@ -25,7 +25,7 @@ from hwsim.tiling import (
 from hwsim.traffic import Traffic, traffic_of
 from hwsim.workload import Convolution
 
-MOST_TILES = 2**21
+MOST_TILES = 2**17
 """Tiles a candidate may have: ours, so that memory and time stay bounded."""
 
 

@@ -165,7 +165,7 @@ def _numbers(cells: Sequence[str], names: Sequence[str]) -> list[int]:
 
 
 def _integer(name: str, text: str) -> int:
-    digits = text.strip()
+    digits = text.strip()[:40]
     value = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else digits
     return size(name, value)
 

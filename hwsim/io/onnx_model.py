@@ -8,7 +8,7 @@ needs ``image`` (the last two of an input of four) or ``sizes`` (by its name in 
 the file claims for tensors inside are not trusted: they are inferred again from the inputs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,24 @@ def _parse(path: str | Path) -> "onnx.ModelProto":
         raise ValueError(
             f"in {path}, nodes must be at most {MOST_NODES}, not {len(model.graph.node)}"
         )
+    if any(isinstance(text, bytes) for text in _texts(model)):
+        raise ValueError(f"in {path}, names must be UTF-8, as one of its nodes or tensors has none")
     return inliner.inline_local_functions(model) if model.functions else model
+
+
+def _texts(model: "onnx.ModelProto") -> Iterator[str | bytes]:
+    """Names in a model; protobuf hands out bytes where one is no UTF-8."""
+    graph = model.graph
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (each.name for each in node.attribute)
+    for value in (*graph.input, *graph.output):
+        yield value.name
+        yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
+    for tensor in graph.initializer:
+        yield tensor.name
+        yield from (text for each in tensor.external_data for text in (each.key, each.value))
+    yield from (each.domain for each in model.opset_import)
 
 
 def _graph(

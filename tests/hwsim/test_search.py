@@ -83,5 +83,5 @@ def test_what_a_preset_fetches_for_resnet34_fits_its_buffers(name):
 
 def test_a_batch_that_needs_millions_of_tiles_is_refused_in_one_sentence():
     conv = Convolution(batch=10**9, in_channels=3, height=8, width=8, out_channels=4, label="stem")
-    with pytest.raises(ValueError, match=r"^stem must be small enough for at most 2097152 tiles "):
+    with pytest.raises(ValueError, match=r"^stem must be small enough for at most 131072 tiles "):
         best_run(conv, machine())
