@@ -43,7 +43,8 @@ def read_onnx(
         graph, images = _graph(model, Path(path), batch, image, dict(sizes or {}))
         return network_of(graph, batch=images)
     except ValueError as error:
-        raise ValueError(f"in {path}, {error}") from error
+        sentence = " ".join(str(error).split())  # names in a file may hold anything
+        raise ValueError(f"in {path}, {sentence}") from error
 
 
 def _parse(path: str | Path) -> "onnx.ModelProto":

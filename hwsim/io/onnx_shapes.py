@@ -70,7 +70,7 @@ def _learn(known: _Known, name: str, tensor: "onnx.TensorProto", dims: Any = Non
 
 def _infer(known: _Known, node: "onnx.NodeProto") -> None:
     """Add what is known of the outputs of a node."""
-    from onnx import defs, shape_inference  # noqa: PLC0415
+    from onnx import checker, defs, shape_inference  # noqa: PLC0415
 
     read = [name for name in node.input if name]
     if any(name not in known.types for name in read) or node.domain not in {"", "ai.onnx"}:
@@ -87,7 +87,12 @@ def _infer(known: _Known, node: "onnx.NodeProto") -> None:
         )
     except defs.SchemaError:
         return
-    except (shape_inference.InferenceError, RuntimeError) as error:
+    except (
+        checker.ValidationError,
+        shape_inference.InferenceError,
+        RuntimeError,
+        UnicodeDecodeError,
+    ) as error:
         sentence = " ".join(str(error).split())
         raise ValueError(f"node {node.name or node.op_type}: {sentence}") from error
     known.types.update(found)

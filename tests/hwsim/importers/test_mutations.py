@@ -2,11 +2,13 @@
 
 import time
 
+import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hwsim import estimate, find_machine, find_network, preset
+from hwsim.importers.operators import OPERATORS
 from hwsim.io.machines import parse_machine
 from tests.hwsim.importers.graphs import detector, encoder
 from tests.hwsim.importers.test_listing import TEXT
@@ -47,6 +49,34 @@ def changed(draw, wholes):
     return bytes(content)
 
 
+SIZES = [-(2**63), -5, -1, 0, 1, 2, 7, 2**31, 2**62]
+NAMES = [*OPERATORS, "Reshape", "Loop", "If", "TopK", "ConstantOfShape", "LSTM", "Unheard"]
+
+
+@st.composite
+def altered(draw):
+    """A model with another operator, input, attribute or size somewhere, still well written."""
+    model = onnx.ModelProto.FromString(draw(st.sampled_from(MODELS)))
+    graph = model.graph
+    for _ in range(draw(st.integers(1, 3))):
+        node = draw(st.sampled_from(graph.node))
+        tensor = draw(st.sampled_from(graph.initializer))
+        kind = draw(st.sampled_from(["operator", "input", "fewer", "attribute", "size", "value"]))
+        if kind == "operator":
+            node.op_type = draw(st.sampled_from(NAMES))
+        elif kind == "input" and node.input:
+            node.input[0] = draw(st.sampled_from([tensor.name, *graph.node[-1].output, ""]))
+        elif kind == "fewer" and node.input:
+            del node.input[-1]
+        elif kind == "attribute" and node.attribute and node.attribute[0].ints:
+            node.attribute[0].ints[0] = draw(st.sampled_from(SIZES))
+        elif kind == "size" and tensor.dims:
+            tensor.dims[0] = draw(st.sampled_from(SIZES))
+        elif kind == "value" and tensor.int64_data:
+            tensor.int64_data[0] = draw(st.sampled_from(SIZES))
+    return model.SerializeToString()
+
+
 TOKENS = ["-1", "0", "1e9", "2147483647", "99999999999999999999", "true", '"x"', "", "[]", "{}"]
 
 
@@ -77,7 +107,7 @@ def answer(work):
 
 
 @quick
-@given(changed(MODELS))
+@given(st.one_of(changed(MODELS), altered(), altered()))
 def test_a_changed_onnx_file_is_a_network_or_one_sentence(tmp_path, content):
     path = tmp_path / "changed.onnx"
     path.write_bytes(content)
