@@ -5,11 +5,15 @@ One file per group of commands; this is the only package of ``refimpl`` that pri
 
 import typer
 
-from refimpl.cli import check, fuse, layers, train, vectors
+from refimpl.cli import check, coverage, designed, fuse, layers, score, train, vectors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
 for command in (vectors.vectors, check.check, check.verify, layers.layers):
     app.command()(command)
+app.command()(designed.designed)
+app.command()(score.score)
+app.command()(score.mutants)
+app.command()(coverage.coverage)
 app.command()(fuse.fuse)
 app.command()(train.train)
 app.command()(train.study)

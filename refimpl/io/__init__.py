@@ -1,12 +1,13 @@
 """The only place where ``refimpl`` opens files.
 
 ``files`` writes and reads, ``sets`` knows golden vectors, ``device`` and ``streams`` what a device
-left, ``photographs`` pictures, ``textures``
-and ``weights`` what networks are trained on and what they learned, ``checkpoints`` anybody's
-weights and ONNX graphs, ``figures`` draws. Whatever is wrong with a file becomes one sentence
-(``UnusableError``); what is being written is complete or absent, never half.
+left, ``cases`` reads a set's cases back, ``foreign`` others' test cases; ``photographs`` pictures,
+``textures`` and ``weights`` what networks are trained on and what they learned, ``checkpoints``
+anybody's weights and ONNX graphs, ``figures`` draws. Whatever is wrong with a file becomes one
+sentence (``UnusableError``); what is being written is complete or absent, never half.
 """
 
+from refimpl.io.cases import read_cases, read_log
 from refimpl.io.checkpoints import (
     must_take_checkpoint,
     read_checkpoint,
@@ -30,6 +31,7 @@ from refimpl.io.files import (
     write_directory,
     write_text,
 )
+from refimpl.io.foreign import read_subjects
 from refimpl.io.judging import Court, judge_case, judge_sequence, judged_elements
 from refimpl.io.memories import device_image, golden_images
 from refimpl.io.mismatch import mismatch_figure
@@ -77,15 +79,18 @@ __all__ = [
     "must_take_checkpoint",
     "must_take_weights",
     "read_case",
+    "read_cases",
     "read_checkpoint",
     "read_device",
     "read_device_case",
     "read_dut",
     "read_feeds",
+    "read_log",
     "read_manifest",
     "read_mapping",
     "read_onnx",
     "read_photograph",
+    "read_subjects",
     "read_tensor",
     "read_textures",
     "read_weights",

@@ -1,0 +1,55 @@
+"""Designed sets: few outputs that catch what is known."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from refimpl import io
+from refimpl.cli.terminal import progress, sentences
+from refimpl.cli.worth import Operators
+from refimpl.score.select import default_cases, known_operators
+from refimpl.vectors.case import Case, Choices
+from refimpl.vectors.write import set_files
+
+
+def designed(
+    out: Annotated[Path, typer.Argument(help="Directory to create; it must not exist yet.")],
+    operator: Operators = None,
+    rounding: Annotated[
+        str, typer.Option(help="int8: half_up, half_even, floor or tflite_double.")
+    ] = "half_up",
+    layout: Annotated[str, typer.Option(help=".bin and .hex: nchw or nhwc.")] = "nchw",
+) -> None:
+    """Write the default designed sets: few outputs, every known bug of the design half.
+
+    For example:
+
+      refimpl designed out/designed
+
+      refimpl designed out/conv --operator conv2d.int8 --rounding half_even
+    """
+    with sentences():
+        io.must_be_new(out)
+        chosen = known_operators(operator)
+        choices = Choices(rounding=rounding)
+        cases = default_cases(chosen, choices)
+        words = ["refimpl", "designed", "SET", *(f"--operator {each}" for each in operator or ())]
+        words += [] if rounding == "half_up" else [f"--rounding {rounding}"]
+        words += [] if layout == "nchw" else [f"--layout {layout}"]
+        with progress("writing", len(cases)) as advance:
+            files = set_files(
+                _each(cases, advance),
+                command=" ".join(words),
+                tool_version=io.tool_version(),
+                layout=layout,
+            )
+            count = io.write_directory(out, files)
+    typer.echo(f"{out}: {len(cases)} cases of {len(chosen)} operators, {count} files")
+
+
+def _each(cases: Sequence[Case], advance: Any) -> Iterator[Case]:
+    for case in cases:
+        yield case
+        advance(case.id)

@@ -1,0 +1,102 @@
+"""Bugs that show only between cases, under stalls, or in memory: see ``sequence.py``."""
+
+from refimpl.score.mutant import Bug, bug
+
+SEQUENCES: tuple[Bug, ...] = (
+    bug(
+        "stale-last-word",
+        "stale buffer",
+        "the last word of an image is that of the case before",
+        "load",
+        "stale_last_word",
+        tensor="x",
+    ),
+    bug(
+        "stale-last-weight",
+        "stale buffer",
+        "the last word of the weights is that of the case before",
+        "load",
+        "stale_last_word",
+        tensor="w",
+    ),
+    bug(
+        "stale-bias",
+        "stale buffer",
+        "biases are those of the case before, where it had as many",
+        "load",
+        "stale_tensor",
+        tensor="b",
+    ),
+    bug(
+        "stale-multiplier",
+        "stale buffer",
+        "multipliers are those of the case before",
+        "load",
+        "stale_tensor",
+        tensor="multiplier",
+    ),
+    bug(
+        "stale-zero-point",
+        "stale buffer",
+        "the input's zero point is that of the case before",
+        "configure",
+        "stale_attribute",
+        name="x_zero",
+    ),
+    bug(
+        "clear-missed",
+        "missed clear",
+        "the first tile starts from what the last tile left",
+        "clear",
+        "start_from_last_tile",
+    ),
+    bug(
+        "stall-drops",
+        "backpressure",
+        "a word offered while nobody is ready is lost",
+        "drain",
+        "drops_on_stall",
+    ),
+    bug(
+        "stall-repeats",
+        "backpressure",
+        "a word is written again after a stall",
+        "drain",
+        "repeats_on_stall",
+    ),
+    bug(
+        "stall-overwrites",
+        "backpressure",
+        "the next word takes the place of a stalled one",
+        "drain",
+        "overwrites_on_stall",
+    ),
+    bug(
+        "write-full-tile",
+        "out of bounds",
+        "a ragged last tile of pixels is written full",
+        "store",
+        "full_last_tile",
+    ),
+    bug(
+        "write-one-more",
+        "out of bounds",
+        "one word is written beyond the last",
+        "store",
+        "one_more",
+    ),
+    bug(
+        "write-one-early",
+        "out of bounds",
+        "every word is written one address too low",
+        "store",
+        "one_early",
+    ),
+    bug(
+        "write-last-missing",
+        "out of bounds",
+        "the last word is not written",
+        "store",
+        "last_missing",
+    ),
+)

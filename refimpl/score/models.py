@@ -1,0 +1,25 @@
+"""Cases on the opened-up models of the catalogue."""
+
+import numpy as np
+
+from refimpl.bitexact.operators import Stages
+from refimpl.score.catalogue import CATALOGUE
+from refimpl.score.mutant import Mutant
+from refimpl.score.site import Probe, probe_of
+from refimpl.vectors.case import Case
+
+
+def operator_of(case: Case) -> str:
+    """Operator and arithmetic in one word, as the catalogue has them."""
+    return f"{case.operator}.{case.arithmetic}"
+
+
+def run(case: Case, mutant: Mutant | None = None) -> Stages:
+    """Every stage of a case on the model with a bug, or without; the last one is the output."""
+    return run_probed(case, probe_of(mutant))
+
+
+def run_probed(case: Case, at: Probe) -> Stages:
+    """The same with a probe of one's own."""
+    with np.errstate(over="ignore", invalid="ignore"):  # a bug may overflow; bits are compared
+        return CATALOGUE[operator_of(case)].model(case.tensors, case.attributes, at)

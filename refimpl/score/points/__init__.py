@@ -1,0 +1,1 @@
+"""Coverage points that several operators share, by the part of the computation they watch."""

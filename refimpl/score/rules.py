@@ -1,0 +1,66 @@
+"""Rounding rules that a device may have instead of the declared one; exact in 64-bit integers.
+
+Beside the four of ``refimpl.bitexact.requantise``, of a·m/2^s:
+
+    half_away     nearest, ties away from zero        half_down    nearest, ties downwards
+    half_to_zero  nearest, ties towards zero          half_odd     nearest, ties to the odd integer
+    to_zero       towards zero: truncation of sign and magnitude    ceil    upwards
+    up_late       half_up whose addend is 2^(s−2): a quarter instead of a half
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from refimpl.arrays import Array
+from refimpl.bitexact.requantise import RULES
+
+
+def _magnitude_rule(product: Array, shift: Array, addend: Array) -> Array:
+    return np.sign(product) * ((np.abs(product) + addend) >> shift)
+
+
+def _half(shift: Array) -> Array:
+    return np.int64(1) << (shift - 1)
+
+
+def half_away(product: Array, shift: Array) -> Array:
+    """Nearest, ties away from zero."""
+    return _magnitude_rule(product, shift, _half(shift))
+
+
+def half_to_zero(product: Array, shift: Array) -> Array:
+    """Nearest, ties towards zero."""
+    return _magnitude_rule(product, shift, _half(shift) - 1)
+
+
+def half_down(product: Array, shift: Array) -> Array:
+    """Nearest, ties downwards."""
+    return (product + _half(shift) - 1) >> shift
+
+
+def half_odd(product: Array, shift: Array) -> Array:
+    """Nearest, ties to the odd integer."""
+    up, down = (product + _half(shift)) >> shift, half_down(product, shift)
+    return np.where(up % 2 == 1, up, down)
+
+
+def to_zero(product: Array, shift: Array) -> Array:
+    """Sign and magnitude, truncated."""
+    return _magnitude_rule(product, shift, np.int64(0) * shift)
+
+
+def ceil(product: Array, shift: Array) -> Array:
+    """Upwards."""
+    return -((-product) >> shift)
+
+
+def up_late(product: Array, shift: Array) -> Array:
+    """A quarter added instead of a half."""
+    return (product + (_half(shift) >> 1)) >> shift
+
+
+OTHER_RULES: dict[str, Callable[[Array, Array], Array]] = RULES | {
+    each.__name__: each
+    for each in (half_away, half_to_zero, half_down, half_odd, to_zero, ceil, up_late)
+}

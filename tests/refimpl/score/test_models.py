@@ -1,0 +1,40 @@
+"""The opened-up models without a bug are the bit-exact model, stage by stage."""
+
+import pytest
+
+from refimpl.bitexact.operators import OPERATORS, PIPELINES
+from refimpl.score.catalogue import CATALOGUE
+from refimpl.score.models import operator_of, run
+from refimpl.score.stimuli import cook
+from refimpl.vectors.case import Choices
+from refimpl.vectors.stimuli import Sizes, random_cases
+
+RANDOM = random_cases(OPERATORS, Sizes(stride=2, height=5, channels=2, batch=1), Choices())
+
+
+def same_stages(case):
+    golden = PIPELINES[case.operator, case.arithmetic](case.tensors, case.attributes)
+    opened = run(case)
+    assert list(opened) == list(golden)
+    for name, array in golden.items():
+        assert (opened[name].dtype, opened[name].shape) == (array.dtype, array.shape), name
+        assert opened[name].tobytes() == array.tobytes(), name
+
+
+@pytest.mark.parametrize("operator", CATALOGUE)
+def test_every_designed_case_has_the_bits_of_the_bit_exact_model(operator):
+    for recipe in CATALOGUE[operator].recipes:
+        same_stages(cook(operator, recipe, Choices()))
+
+
+@pytest.mark.parametrize("case", RANDOM, ids=lambda case: case.id)
+def test_a_random_case_has_the_bits_of_the_bit_exact_model(case):
+    assert operator_of(case) in CATALOGUE
+    same_stages(case)
+
+
+@pytest.mark.parametrize("rounding", ["half_even", "floor", "tflite_double"])
+@pytest.mark.parametrize("operator", ["conv2d.int8", "xvolution.int8"])
+def test_so_it_does_under_every_rounding_rule(operator, rounding):
+    for recipe in CATALOGUE[operator].recipes[:4]:
+        same_stages(cook(operator, recipe, Choices(rounding=rounding)))
