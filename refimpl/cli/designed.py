@@ -9,9 +9,10 @@ import typer
 from refimpl import io
 from refimpl.cli.terminal import progress, sentences
 from refimpl.cli.worth import Operators
+from refimpl.score.measure import covered_ids
 from refimpl.score.select import default_cases, known_operators
 from refimpl.vectors.case import Case, Choices
-from refimpl.vectors.write import set_files
+from refimpl.vectors.write import About, Written, set_files
 
 
 def designed(
@@ -20,7 +21,9 @@ def designed(
     rounding: Annotated[
         str, typer.Option(help="int8: half_up, half_even, floor or tflite_double.")
     ] = "half_up",
-    layout: Annotated[str, typer.Option(help=".bin and .hex: nchw or nhwc.")] = "nchw",
+    layout: Annotated[
+        str, typer.Option(help="Layout of .bin and .hex; see docs/vectors.md.")
+    ] = "nchw",
 ) -> None:
     """Write the default designed sets: few outputs, every known bug of the design half.
 
@@ -41,9 +44,9 @@ def designed(
         with progress("writing", len(cases)) as advance:
             files = set_files(
                 _each(cases, advance),
-                command=" ".join(words),
-                tool_version=io.tool_version(),
-                layout=layout,
+                about=About(command=" ".join(words), tool_version=io.tool_version()),
+                written=Written(layout=layout),
+                coverage=lambda case, _: covered_ids(case),
             )
             count = io.write_directory(out, files)
     typer.echo(f"{out}: {len(cases)} cases of {len(chosen)} operators, {count} files")

@@ -68,8 +68,8 @@ def onnx_subjects(place: Path) -> Iterator[Subject]:
     UnusableError
         If a file is missing or not what ONNX writes.
     """
-    from google.protobuf.message import DecodeError  # noqa: PLC0415 - extra, loaded at the edge
-    from onnx import ModelProto, TensorProto, numpy_helper  # noqa: PLC0415
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # noqa: PLC0415
+    from onnx import ModelProto, TensorProto, numpy_helper  # noqa: PLC0415 - extra, at the edge
 
     model = ModelProto()
     try:

@@ -67,6 +67,11 @@ def hits_of(case: Case) -> Iterator[tuple[Point, int]]:
             yield point, count(point, seen)
 
 
+def covered_ids(case: Case) -> list[str]:
+    """Ids of the points that a case hits, for its entry in a manifest."""
+    return [point.id for point, hits in hits_of(case) if hits]
+
+
 def count(point: Point, seen: Seen) -> int:
     """Events of a case at which a point's expression holds."""
     if point.sample == "case":

@@ -92,5 +92,5 @@ def test_an_unknown_family_and_an_unknown_change_are_refused():
     with pytest.raises(ValueError, match="family must be one of geometry"):
         Mutant(id="a", operator="b", family="magic", what="", site="x", change="wrap")
     odd = Mutant(id="a", operator="b", family="sign", what="", site="x", change="vanish")
-    with pytest.raises(ValueError, match="change must be one of .*, not 'vanish'"):
+    with pytest.raises(ValueError, match=r"change must be one of .*, not 'vanish'"):
         probe_of(odd)

@@ -72,7 +72,7 @@ def test_the_last_word_of_the_case_before_stays_in_the_buffer():
             attributes=SECOND.attributes,
             tensors=changed | {"x": x},
             stimulus={},
-        )  # fmt: skip
+        )
     )["output"]
     assert faulty("stale-last-word")[GUARD:-GUARD].tolist() == by_hand.reshape(-1).tolist()
 
