@@ -180,14 +180,13 @@ def _layer_cost(layer: Layer, runs: dict[Convolution, Run], machine: Machine) ->
 
 
 def _array_cost(conv: Convolution, run: Run, machine: Machine) -> PrimitiveCost:
-    ideal = ceil_div(conv.macs, machine.array.macs_per_cycle)
-    total, streamed = (int(each) for each in run.array)
+    ideal = min(ceil_div(conv.macs, machine.array.macs_per_cycle), run.array.streamed)
     chip = on_chip(conv, run.tiling, run.traffic, machine)
     cost = Cost(
         compute_cycles=ideal,
-        fragmentation_cycles=streamed - ideal,
-        fill_drain_cycles=total - streamed,
-        stall_cycles=int(run.cycles) - total,
+        fragmentation_cycles=run.array.streamed - ideal,
+        fill_drain_cycles=run.array.total - run.array.streamed,
+        stall_cycles=run.cycles - run.array.total,
         macs=conv.macs,
         dram_read_bytes=run.traffic.ifmap_bytes + run.traffic.filter_bytes,
         dram_write_bytes=run.traffic.ofmap_bytes,

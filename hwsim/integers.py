@@ -1,9 +1,30 @@
 """Integer arithmetic that sizes and counts are made of."""
 
+from math import isqrt
+from typing import Any, overload
 
-def ceil_div(dividend: int, divisor: int) -> int:
-    """Smallest integer not below ``dividend / divisor``."""
+
+@overload
+def ceil_div(dividend: int, divisor: int) -> int: ...
+
+
+@overload
+def ceil_div(dividend: Any, divisor: Any) -> Any: ...
+
+
+def ceil_div(dividend: Any, divisor: Any) -> Any:
+    """Smallest integer not below ``dividend / divisor``; of integers, or int64 arrays of them."""
     return -(-dividend // divisor)
+
+
+def divisors(whole: int) -> list[int]:
+    """All divisors, ascending, in as many steps as the square root of ``whole``.
+
+    >>> divisors(12)
+    [1, 2, 3, 4, 6, 12]
+    """
+    small = [size for size in range(1, isqrt(whole) + 1) if whole % size == 0]
+    return sorted({*small, *(whole // size for size in small)})
 
 
 def chunks(total: int, size: int) -> tuple[int, ...]:

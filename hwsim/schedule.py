@@ -22,12 +22,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.checks import one_of
-from hwsim.cycles import ArrayCycles, array_cycles
-from hwsim.dataflow import DATAFLOWS, Dataflow
-from hwsim.machine import Array, Machine
+from hwsim.cycles import ArrayCycles, Tile, tile_cycles
+from hwsim.machine import Machine
 from hwsim.tiling import Order, Pieces
-from hwsim.workload import Convolution, Gemm
+from hwsim.workload import Convolution
 
 Ints: TypeAlias = NDArray[Any]
 
@@ -57,17 +55,31 @@ def total_cycles(conv: Convolution, parts: Pieces, order: Order, machine: Machin
 
 def array_total(conv: Convolution, parts: Pieces, machine: Machine) -> ArrayCycles:
     """The array's own cycles, over all tiles of all groups."""
-    array, flow = _grid(machine)
     total = streamed = 0
-    pixels, outputs, inputs = (Counter(axis).items() for axis in (_pixels(conv, parts), *parts[1:]))
-    for m, bands in pixels:
+    sizes = Counter((band.images, band.out_rows) for band in parts.bands)
+    outputs, inputs = (Counter(axis).items() for axis in parts[1:])
+    for (images, rows), bands in sizes.items():
         for n, outs in outputs:
             for channels, slices in inputs:
-                tile = array_cycles(Gemm(m, n, channels * conv.taps), array, flow)
+                tile = tile_cycles(tile_of(conv, images, rows // images, n, channels), machine)
                 tiles = bands * outs * slices * conv.groups
                 total += tiles * tile.total
                 streamed += tiles * tile.streamed
     return ArrayCycles(total, streamed)
+
+
+def tile_of(conv: Convolution, images: int, rows: int, outputs: int, channels: int) -> Tile:
+    """The tile of ``conv`` that computes so many rows and outputs from so many channels."""
+    return Tile(
+        images=images,
+        rows=rows,
+        width=conv.out_width,
+        outputs=outputs,
+        channels=channels,
+        kernel_h=conv.kernel_h,
+        kernel_w=conv.kernel_w,
+        stride=conv.stride,
+    )
 
 
 def least_cycles(array: ArrayCycles, dram_bytes: int, machine: Machine) -> int:
@@ -112,24 +124,21 @@ def _transfers(conv: Convolution, parts: Pieces, machine: Machine) -> Transfers:
 
 def _computations(conv: Convolution, parts: Pieces, machine: Machine) -> Ints:
     """The array's cycles per (band, out, slice), one evaluation per distinct size."""
-    array, flow = _grid(machine)
-    axes = (_pixels(conv, parts), parts.out_channels, parts.in_channels)
-    (ms, m), (ns, n), (ks, k) = (np.unique(axis, return_inverse=True) for axis in axes)
+    sizes = [(band.images, band.out_rows // band.images) for band in parts.bands]
+    kinds = list(dict.fromkeys(sizes))
+    (ns, n), (ks, k) = (np.unique(axis, return_inverse=True) for axis in parts[1:])
     distinct = np.array(
         [
-            [[array_cycles(Gemm(m, n, k), array, flow).total for k in ks * conv.taps] for n in ns]
-            for m in ms
+            [
+                [tile_cycles(tile_of(conv, *kind, int(n), int(k)), machine).total for k in ks]
+                for n in ns
+            ]
+            for kind in kinds
         ]
     )
-    return distinct[np.ix_(m, n, k)]
+    band = np.array([kinds.index(size) for size in sizes])
+    return distinct[np.ix_(band, n, k)]
 
 
 def _pixels(conv: Convolution, parts: Pieces) -> list[int]:
     return [band.out_rows * conv.out_width for band in parts.bands]
-
-
-def _grid(machine: Machine) -> tuple[Array, Dataflow]:
-    """Array and dataflow of a systolic machine; ``ValueError`` for another kind."""
-    one_of(f"dataflow of {machine.name}, to be costed,", machine.dataflow, DATAFLOWS)
-    assert isinstance(machine.array, Array)  # noqa: S101 - the machine has checked it
-    return machine.array, DATAFLOWS[machine.dataflow]

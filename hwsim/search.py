@@ -1,21 +1,28 @@
 """The tiling a convolution is run with: the fastest that fits, then the one with least traffic.
 
-Every one of ``tiling.candidates`` that fits and makes at most ``MOST_TILES`` tiles is considered,
-in both loop orders. They are visited by a bound on their cycles, and one whose bound is no better
-than the best schedule so far is passed over, as are all after it: trying them all would find no
-fewer cycles, and no fewer bytes at as many cycles.
+Searched are all mappings into equal tiles (``batch.exhaustive``, with the closed form of
+``uniform``), the mapping of ``heuristic``, and every one of
+``tiling.candidates`` that fits and makes at most ``MOST_TILES`` tiles, in both loop orders.
+Candidates are visited by a bound on their cycles, and one whose bound is no better than the best
+schedule so far is passed over, as are all after it: trying them all would find no fewer cycles, and
+no fewer bytes at as many cycles.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from hwsim.batch.bounds import bounds
+from hwsim.batch.exhaustive import best_uniform, fitting, uniform_sizes, uniform_tilings
+from hwsim.batch.tables import too_large
 from hwsim.cycles import ArrayCycles
+from hwsim.heuristic import heuristic_tiling
 from hwsim.machine import Machine
-from hwsim.schedule import array_total, least_cycles, total_cycles
+from hwsim.schedule import array_total, total_cycles
 from hwsim.tiling import (
     ORDERS,
-    Pieces,
     Tiling,
-    bands_of,
     candidates,
     fits,
     pieces,
@@ -43,61 +50,109 @@ class Run(NamedTuple):
         return self.cycles, self.traffic.total_bytes, self.tiling
 
 
+class Found(NamedTuple):
+    """The best run, and what it was found among.
+
+    ``equal`` mappings into equal tiles, and ``tilings`` others, of which so many fit; ``timed`` of
+    those were followed tile by tile, as the bound of no other leaves room for less.
+    """
+
+    run: Run
+    equal: int
+    tilings: int
+    fitting: int
+    timed: int
+
+    @property
+    def sentence(self) -> str:
+        """What was searched, in words."""
+        return (
+            f"{self.equal} mappings into equal tiles and {self.tilings} others, of which "
+            f"{self.fitting} fit; the fewest cycles, then bytes ({self.timed} of the others timed, "
+            f"no bound of the rest leaves room for less)"
+        )
+
+
 def best_run(conv: Convolution, machine: Machine) -> Run:
     """The best way to run ``conv``; ``ValueError`` if no tile fits, or too many are needed."""
-    best: Run | None = None
-    for bound, parts in sorted(_bounded(conv, machine), key=lambda pair: pair[0].merit):
-        if best is not None and bound.merit[:2] >= best.merit[:2]:
+    return search(conv, machine).run
+
+
+def search(conv: Convolution, machine: Machine) -> Found:
+    """The best way to run ``conv``, and what was searched; ``ValueError`` as ``best_run``."""
+    if too_large(conv):
+        raise ValueError(_too_many(conv, machine))
+    tilings = list(candidates(conv, machine.array))
+    bounded = sorted(_bounded(conv, machine, tilings))
+    equal = _best_equal(conv, machine)
+    best = run(conv, equal, machine) if equal is not None else None
+    timed = 0
+    for cycles, moved, tiling in bounded:
+        if best is not None and (cycles, moved) >= best.merit[:2]:
             break
-        cycles = total_cycles(conv, parts, bound.tiling.order, machine)
-        run = bound._replace(cycles=cycles)
-        best = run if best is None else min(best, run, key=lambda each: each.merit)
+        ran = run(conv, tiling, machine)
+        timed += 1
+        best = ran if best is None else min(best, ran, key=lambda each: each.merit)
     if best is None:
         raise ValueError(_too_small(conv, machine))
-    return best
+    equal_ones = len(ORDERS) * len(uniform_sizes(conv))
+    return Found(best, equal_ones, len(tilings), len(bounded), timed)
+
+
+def tilings_of(conv: Convolution, machine: Machine) -> tuple[Tiling, ...]:
+    """All tilings that the search is over, whether or not they fit, each once."""
+    ruled = [tiling for tiling in (heuristic_tiling(conv, machine),) if tiling is not None]
+    tilings = [*ruled, *uniform_tilings(conv), *candidates(conv, machine.array)]
+    return tuple(dict.fromkeys(tilings))
+
+
+def _best_equal(conv: Convolution, machine: Machine) -> Tiling | None:
+    """The best mapping into equal tiles; the rule's is one, but perhaps of a thinned axis."""
+    found = (heuristic_tiling(conv, machine), best_uniform(conv, machine))
+    tilings = [tiling for tiling in found if tiling is not None]
+    return min(tilings, key=lambda tiling: run(conv, tiling, machine).merit, default=None)
 
 
 def run(conv: Convolution, tiling: Tiling, machine: Machine) -> Run:
     """``conv`` under a given tiling, whether or not it fits."""
     parts = pieces(conv, tiling)
-    bound = _bound(conv, tiling, parts, array_total(conv, parts, machine), machine)
-    return bound._replace(cycles=total_cycles(conv, parts, tiling.order, machine))
+    return Run(
+        total_cycles(conv, parts, tiling.order, machine),
+        array_total(conv, parts, machine),
+        traffic_of(parts, tiling.order, conv, machine),
+        tiling,
+    )
 
 
-def _bounded(conv: Convolution, machine: Machine) -> list[tuple[Run, Pieces]]:
-    """A bound for every candidate that fits; what two candidates share is computed once."""
-    fitting = [
-        tiling
-        for tiling in candidates(conv, machine.array)
-        if tile_count(conv, tiling) <= MOST_TILES
-        and fits(tile_bytes(conv, tiling, machine), machine.buffers)
-    ]
-    cuts = {tiling[:4]: tiling for tiling in fitting}
-    bands = {cut: bands_of(conv, *cut) for cut in {cut[:2] for cut in cuts}}
-    parts = {cut: pieces(conv, tiling, bands[cut[:2]]) for cut, tiling in cuts.items()}
-    arrays = {cut: array_total(conv, part, machine) for cut, part in parts.items()}
-    return [(_bound(conv, t, parts[t[:4]], arrays[t[:4]], machine), parts[t[:4]]) for t in fitting]
-
-
-def _bound(
-    conv: Convolution, tiling: Tiling, parts: Pieces, array: ArrayCycles, machine: Machine
-) -> Run:
-    """The run with a lower bound in place of its cycles."""
-    moved = traffic_of(parts, tiling.order, conv, machine)
-    return Run(least_cycles(array, moved.total_bytes, machine), array, moved, tiling)
+def _bounded(
+    conv: Convolution, machine: Machine, tilings: Sequence[Tiling]
+) -> list[tuple[int, int, Tiling]]:
+    """Cycles and bytes that each tiling takes at the least, of those that fit."""
+    sizes = np.array([tiling[:4] for tiling in tilings], np.int64).T
+    few = np.array([tile_count(conv, tiling) <= MOST_TILES for tiling in tilings])
+    kept = np.flatnonzero(fitting(conv, machine, sizes) & few)
+    chosen = [tilings[index] for index in kept.tolist()]
+    if not chosen:
+        return []
+    least = bounds(conv, machine, chosen)
+    return list(zip(least.cycles.tolist(), least.bytes.tolist(), chosen, strict=True))
 
 
 def _too_small(conv: Convolution, machine: Machine) -> str:
     needed = tile_bytes(conv, Tiling(1, 1, 1, 1, ORDERS[0]), machine)
     if fits(needed, machine.buffers):
-        return (
-            f"{conv.label} must be small enough for at most {MOST_TILES} tiles on {machine.name}, "
-            f"not {conv.batch} x {conv.in_channels}x{conv.height}x{conv.width}"
-        )
+        return _too_many(conv, machine)
     return (
         f"buffers of {machine.name} must hold {machine.buffers.tiles_held} tiles of at least "
         f"{needed.ifmap} ifmap, {needed.filter} filter and {needed.ofmap} ofmap bytes for "
         f"{conv.label} ({conv.in_channels}x{conv.height}x{conv.width} to {conv.out_channels} "
         f"channels), not have {machine.buffers.ifmap_bytes}, {machine.buffers.filter_bytes} and "
         f"{machine.buffers.ofmap_bytes}"
+    )
+
+
+def _too_many(conv: Convolution, machine: Machine) -> str:
+    return (
+        f"{conv.label} must be small enough for at most {MOST_TILES} tiles on {machine.name}, "
+        f"not {conv.batch} x {conv.in_channels}x{conv.height}x{conv.width}"
     )

@@ -4,5 +4,6 @@ Everything takes integers or int64 arrays of them and is O(1) per layer. Read ``
 """
 
 from hwsim.cycles.systolic import ArrayCycles, array_cycles
+from hwsim.cycles.tile import Tile, tile_cycles
 
-__all__ = ["ArrayCycles", "array_cycles"]
+__all__ = ["ArrayCycles", "Tile", "array_cycles", "tile_cycles"]

@@ -25,42 +25,53 @@ counts the same by convolving.
 
 from itertools import product
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from hwsim.checks import at_least
+import numpy as np
+
 from hwsim.integers import ceil_div
 
 
 class Shape(NamedTuple):
     """A convolution in the paper's symbols; ``W`` is the width of the padded ifmap."""
 
-    N: int
-    M: int
-    C: int
-    R: int
-    S: int
-    E: int
-    F: int
-    U: int
-    W: int
+    N: Any
+    M: Any
+    C: Any
+    R: Any
+    S: Any
+    E: Any
+    F: Any
+    U: Any
+    W: Any
 
 
 class Mapping(NamedTuple):
     """What one pass takes: the right half of the paper's Table III (``m`` follows from p·t)."""
 
-    n: int
-    e: int
-    p: int
-    q: int
-    r: int
-    t: int
+    n: Any
+    e: Any
+    p: Any
+    q: Any
+    r: Any
+    t: Any
+
+
+class Files(NamedTuple):
+    """A grid of elements, and the words their register files hold."""
+
+    rows: Any
+    cols: Any
+    ifmap_words: Any
+    filter_words: Any
+    psum_words: Any
 
 
 class Wires(NamedTuple):
     """Words per cycle between buffer and array."""
 
-    filter_per_set: int = 1
-    sums: int = 4
+    filter_per_set: Any = 1
+    sums: Any = 4
 
 
 EYERISS_WIRES = Wires()
@@ -70,18 +81,16 @@ EYERISS_WIRES = Wires()
 class RowStationaryCost(NamedTuple):
     """Cycles, of which ``compute`` multiply, and words between global buffer and array."""
 
-    total: int
-    compute: int
-    ifmap_words: int
-    sum_words: int
+    total: Any
+    compute: Any
+    ifmap_words: Any
+    sum_words: Any
 
 
 def row_stationary_cost(
     shape: Shape, mapping: Mapping, wires: Wires = EYERISS_WIRES
 ) -> RowStationaryCost:
-    """What ``shape`` takes under ``mapping``; ``ValueError`` if a part of that is below one."""
-    for name, value in mapping._asdict().items():
-        at_least(f"mapping {name}", value, 1)
+    """What ``shape`` takes under ``mapping``; ints, or int64 arrays of them."""
     total = compute = ifmap = 0
     axes = (
         _pieces(shape.N, mapping.n),
@@ -91,23 +100,46 @@ def row_stationary_cost(
     )
     for (images, i), (rows, j), (filters, k), (channels, c) in product(*axes):
         passes = i * j * k * c
-        p, q = min(mapping.p, filters), min(mapping.q, channels)
+        p, q = np.minimum(mapping.p, filters), np.minimum(mapping.q, channels)
         busy = images * p * q * shape.F * shape.S
         sums = images * filters * rows * shape.F
         load = ceil_div(p * q * shape.R * shape.S, wires.filter_per_set)
-        total += passes * (load + max(busy, ceil_div(sums, wires.sums)))
+        total += passes * (load + np.maximum(busy, ceil_div(sums, wires.sums)))
         compute += passes * busy
         ifmap += passes * images * channels * ((rows - 1) * shape.U + shape.R) * shape.W
     depth = ceil_div(shape.C, mapping.q * mapping.r)
     return RowStationaryCost(total, compute, ifmap, 2 * depth * output_words(shape))
 
 
-def output_words(shape: Shape) -> int:
+def fitting_mapping(shape: Shape, files: Files) -> Mapping:
+    """A mapping for a machine without a published one: register files full, then sets side by side.
+
+    One image at a time; as many rows as the array has columns; as many channels as a row of the
+    kernel leaves room for, then filters; sets take further filters first, then channels. Ours.
+    Ints, or int64 arrays of them; meaningless where ``mappable`` is false.
+    """
+    rows = np.minimum(shape.E, files.cols)
+    words = np.minimum(files.ifmap_words, files.filter_words) // shape.S
+    channels = np.maximum(1, np.minimum(shape.C, words))
+    by_weights = np.maximum(1, files.filter_words // (channels * shape.S))
+    filters = np.minimum(shape.M, np.minimum(files.psum_words, by_weights))
+    sets = np.maximum(1, (files.rows // shape.R) * (files.cols // rows))
+    beside = np.minimum(sets, ceil_div(shape.M, filters))
+    above = np.minimum(sets // beside, ceil_div(shape.C, channels))
+    return Mapping(n=1, e=rows, p=filters, q=channels, r=above, t=beside)
+
+
+def mappable(shape: Shape, files: Files) -> Any:
+    """Whether the kernel is no taller than the array, and a row of it fits the register files."""
+    return (files.rows >= shape.R) & (np.minimum(files.ifmap_words, files.filter_words) >= shape.S)
+
+
+def output_words(shape: Shape) -> Any:
     """Numbers in the output."""
     return prod((shape.N, shape.M, shape.E, shape.F))
 
 
-def _pieces(total: int, size: int) -> tuple[tuple[int, int], ...]:
-    """Sizes of the pieces of ``total``, and how many there are of each."""
-    full, rest = divmod(total, size)
-    return tuple(piece for piece in ((size, full), (rest, min(rest, 1))) if piece[1])
+def _pieces(total: Any, size: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """Sizes of the pieces of ``total``, and how many there are of each; the second may be empty."""
+    full, rest = total // size, total % size
+    return (size, full), (rest, np.minimum(rest, 1))

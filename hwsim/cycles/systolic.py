@@ -61,7 +61,7 @@ def array_cycles(gemm: Gemm, array: Array, dataflow: Dataflow) -> ArrayCycles:
     if array.folds == "overlapped":
         total = int(overlapped_cycles(*sides, depth, double=double, drains=drains))
     else:
-        total = serial_cycles(*sides, depth, preloads=double and not drains)
+        total = int(serial_cycles(*sides, depth, preloads=double and not drains))
     folds = ceil_div(sides[0], array.rows) * ceil_div(sides[1], array.cols)
     return ArrayCycles(total, folds * depth)
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from hwsim.cost import Cost
 from hwsim.dataflow import DATAFLOWS
-from hwsim.io import preset, preset_names
 from hwsim.machine import Array, Buffers, Dram, Machine, VectorUnit
 from hwsim.tiling import ORDERS, Tiling
 from hwsim.workload import VECTOR_KINDS, Convolution, Gemm, matrix_product
@@ -18,8 +17,6 @@ arrays = st.builds(Array, rows=st.integers(1, 256), cols=st.integers(1, 256))
 dataflow_names = st.sampled_from(list(DATAFLOWS))
 counts = st.integers(0, 10**12)
 costs = st.builds(Cost, **dict.fromkeys(Cost.__dataclass_fields__, counts))
-COSTED = [name for name in preset_names() if preset(name).dataflow in DATAFLOWS]
-"""Presets whose array has a closed form."""
 
 
 def machine(**changes):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from hwsim.cost import Cost
 from hwsim.evaluate import compare_forms, cost_layers, estimate, layer_forms
-from hwsim.io import preset
+from hwsim.io import preset, preset_names
 from hwsim.lowering import FORMS
 from hwsim.machine import Mover, Support, with_vector_unit
 from hwsim.networks import network
@@ -21,7 +21,7 @@ from hwsim.workload import (
     Unmodelled,
     matrix_product,
 )
-from tests.hwsim.strategies import COSTED, buffers, machine, machines, workloads
+from tests.hwsim.strategies import buffers, machine, machines, workloads
 
 
 def cost_of(unit, *primitives):
@@ -44,7 +44,7 @@ def test_a_convolution_costs_its_best_run_part_by_part(conv, unit):
     assert cost.compulsory_bytes <= cost.dram_bytes == run.traffic.total_bytes
 
 
-@pytest.mark.parametrize("machine_name", COSTED)
+@pytest.mark.parametrize("machine_name", preset_names())
 def test_a_network_costs_the_sum_of_its_layers_and_they_of_their_primitives(machine_name):
     result = estimate(network("resnet34"), preset(machine_name))
     assert result.cost == sum((layer.cost for layer in result.layers), Cost())
@@ -154,7 +154,7 @@ def test_scalesim_executes_convolutions_only_and_everything_with_a_hypothetical_
     assert full.cost.vector_ops > 0
 
 
-@pytest.mark.parametrize("machine_name", COSTED)
+@pytest.mark.parametrize("machine_name", preset_names())
 def test_forms_of_a_layer_are_costed_under_one_policy(machine_name):
     unit = with_vector_unit(preset(machine_name), 16)
     forms = layer_forms(unit, in_channels=64, out_channels=64, height=28, width=28)

@@ -6,20 +6,21 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hwsim.buffers import walk
-from hwsim.io import preset
+from hwsim.heuristic import heuristic_tiling
+from hwsim.io import preset, preset_names
 from hwsim.machine import Array, Dram
 from hwsim.networks import network
-from hwsim.search import best_run, run
-from hwsim.tiling import candidates, fits, tile_bytes
+from hwsim.search import best_run, run, search, tilings_of
+from hwsim.tiling import fits, tile_bytes
 from hwsim.workload import Convolution
-from tests.hwsim.strategies import COSTED, buffers, machine, machines, workloads
+from tests.hwsim.strategies import buffers, machine, machines, workloads
 
 
 def tried(conv, unit):
     """Every candidate that fits, run to the end."""
     return [
         run(conv, tiling, unit)
-        for tiling in candidates(conv, unit.array)
+        for tiling in tilings_of(conv, unit)
         if fits(tile_bytes(conv, tiling, unit), unit.buffers)
     ]
 
@@ -32,6 +33,34 @@ def test_the_search_finds_what_trying_every_candidate_finds(conv, unit):
     best = best_run(conv, unit)
     assert best in everything
     assert best.merit[:2] == min(each.merit[:2] for each in everything)
+
+
+@settings(max_examples=80, deadline=None)
+@given(workloads, machines)
+def test_the_search_is_never_worse_than_the_rule(conv, unit):
+    ruled = heuristic_tiling(conv, unit)
+    assume(ruled is not None)
+    assert best_run(conv, unit).merit[:2] <= run(conv, ruled, unit).merit[:2]
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_on_every_preset_the_rule_finds_a_mapping_no_better_than_the_search(name):
+    unit = preset(name)
+    convs = {p for x in network("resnet34").layers for p in x.primitives if hasattr(p, "taps")}
+    for conv in sorted(convs, key=repr)[::4]:
+        ruled = heuristic_tiling(conv, unit)
+        assert ruled is not None
+        assert best_run(conv, unit).cycles <= run(conv, ruled, unit).cycles
+
+
+def test_the_search_says_what_it_searched():
+    unit = machine(buffers=buffers(400))
+    found = search(Convolution(in_channels=8, height=9, width=9, out_channels=20), unit)
+    assert found.run == best_run(
+        Convolution(in_channels=8, height=9, width=9, out_channels=20), unit
+    )
+    assert found.tilings >= found.fitting >= found.timed >= 1
+    assert found.sentence.startswith(f"{found.equal} mappings into equal tiles and ")
 
 
 @settings(max_examples=40, deadline=None)
@@ -63,7 +92,7 @@ def test_buffers_too_small_for_one_tile_are_refused_in_one_sentence():
     assert best_run(conv, machine(buffers=buffers(400)))
 
 
-@pytest.mark.parametrize("name", COSTED)
+@pytest.mark.parametrize("name", preset_names())
 def test_what_a_preset_fetches_for_resnet34_fits_its_buffers(name):
     """Tile by tile on the literal walk, which also agrees on the bytes."""
     unit = preset(name)

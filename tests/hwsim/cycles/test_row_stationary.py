@@ -75,11 +75,11 @@ CASES = [
 
 
 def without_remainders(total, size):
-    return EXACT(max(size, total // size * size), size)
+    return (size, total // size), (0, 0)
 
 
 def only_full_pieces(total, size):
-    return ((size, -(-total // size)),)
+    return (size, -(-total // size)), (0, 0)
 
 
 @pytest.mark.parametrize("broken", [without_remainders, only_full_pieces])
@@ -105,6 +105,19 @@ def test_a_pass_by_hand():
     assert cost.sum_words == 2 * 4 * 32 * 13 * 13
 
 
-def test_a_mapping_without_elements_is_refused():
-    with pytest.raises(ValueError, match=r"^mapping q must be an integer of at least 1, not 0$"):
-        module.row_stationary_cost(CASES[0][0], Mapping(1, 1, 1, 0, 1, 1))
+@given(convolutions(), st.builds(module.Files, *[st.integers(1, 14)] * 5))
+def test_a_mapping_that_is_found_fits_the_elements(shape, files):
+    assume(module.mappable(shape, files))
+    mapping = module.fitting_mapping(shape, files)
+    assert min(mapping) >= 1
+    assert mapping.e <= files.cols
+    assert mapping.r * mapping.t <= max(1, files.rows // shape.R * (files.cols // mapping.e))
+    assert mapping.p <= files.psum_words
+    assert mapping.q * shape.S <= files.ifmap_words
+    assert mapping.p * mapping.q * shape.S <= files.filter_words
+
+
+@given(convolutions(), st.builds(module.Files, *[st.integers(1, 4)] * 5))
+def test_a_kernel_has_a_mapping_iff_it_is_no_larger_than_array_and_files(shape, files):
+    fits = files.rows >= shape.R and min(files.ifmap_words, files.filter_words) >= shape.S
+    assert bool(module.mappable(shape, files)) is fits
