@@ -8,7 +8,7 @@ OUT    ?= out
 ORACLES := $(VENV)-oracles/.installed
 SCALESIM := $(VENV)-scalesim/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oracles test-rtl bench check lint types contracts lock clean
+.PHONY: help demo test test-oracles test-rtl test-browser bench check lint types contracts lock clean
 
 help: ; @grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -28,6 +28,10 @@ test-oracles: $(ORACLES) $(SCALESIM) ## against PyTorch, ONNX Runtime, SCALE-Sim
 test-rtl: $(READY) ## the SystemVerilog device in a simulator (needs perl, make, g++; some minutes)
 	@echo "== RTL, in a simulator that must be there"
 	HWSIM_RTL=required $(BIN)/pytest -q -n 2 --dist loadgroup tests/rtl
+
+test-browser: $(READY) ## reports in a real browser (installs Debian's chromium where it is missing)
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
+	REQUIRE_CHROMIUM=1 $(BIN)/pytest -q tests/browser
 
 bench: $(ORACLES) ## speed beside PyTorch and the machine's own limit (a few minutes; be alone)
 	$(VENV)-oracles/bin/python -m benchmarks --out "$(OUT)/benchmarks.md" --json "$(OUT)/benchmarks.json"

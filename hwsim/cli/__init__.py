@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from hwsim.cli import compare, estimate, machines, rtl
+from hwsim.cli import compare, estimate, machines, report, rtl
 from hwsim.cli.terminal import UNUSABLE
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("estimate", epilog=estimate.ESTIMATE_EXAMPLES)(estimate.estimate_com
 app.command("forms", epilog=estimate.FORMS_EXAMPLES)(estimate.forms_command)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare_command)
 app.command("machines", epilog=machines.EXAMPLES)(machines.machines_command)
+app.command("report", epilog=report.EXAMPLES)(report.report_command)
 app.add_typer(rtl.app, name="rtl")
 
 

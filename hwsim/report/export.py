@@ -78,6 +78,7 @@ def to_dict(estimate: Estimate) -> Row:
         "input": {"height": asked.height, "width": asked.width},
         "inputs": {name: list(shape) for name, shape in asked.inputs.items()},
         "machine": machine_dict(machine),
+        "peak_macs_per_cycle": machine.array.macs_per_cycle,
         "energy": {
             "table": machine.energy.title if machine.energy else None,
             "without": list(energy.missing) if energy else [],
