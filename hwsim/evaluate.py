@@ -12,6 +12,7 @@ and reported with the reason.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hwsim.convention import scalesim_cost
 from hwsim.cost import Cost
 from hwsim.coverage import Coverage, coverage
 from hwsim.energy import Energy, energy_of
@@ -107,7 +108,7 @@ def estimate(asked: Network, machine: Machine) -> Estimate:
 def cost_layers(layers: Sequence[Layer], machine: Machine) -> tuple[LayerCost, ...]:
     """Cost of each layer; equal convolutions are searched once."""
     runs: dict[Convolution, Run] = {}
-    for layer in layers:
+    for layer in layers if machine.convention == "own" else ():
         for primitive in layer.primitives:
             if isinstance(primitive, Convolution) and primitive not in runs:
                 runs[primitive] = best_run(primitive, machine)
@@ -167,7 +168,7 @@ def _layer_cost(layer: Layer, runs: dict[Convolution, Run], machine: Machine) ->
             priced = PrimitiveCost(primitive=primitive, cost=Cost(), reason=reason)
             shelter = 0
         elif isinstance(primitive, Convolution):
-            priced = _array_cost(primitive, runs[primitive], machine)
+            priced = _array_cost(primitive, runs.get(primitive), machine)
             shelter = priced.cost.cycles
         elif isinstance(primitive, Copy):
             priced = _copy_cost(primitive, machine)
@@ -179,7 +180,9 @@ def _layer_cost(layer: Layer, runs: dict[Convolution, Run], machine: Machine) ->
     return LayerCost(name=layer.name, form=layer.form, primitives=tuple(done), nodes=layer.nodes)
 
 
-def _array_cost(conv: Convolution, run: Run, machine: Machine) -> PrimitiveCost:
+def _array_cost(conv: Convolution, run: Run | None, machine: Machine) -> PrimitiveCost:
+    if run is None:
+        return PrimitiveCost(primitive=conv, cost=scalesim_cost(conv, machine))
     ideal = min(ceil_div(conv.macs, machine.array.macs_per_cycle), run.array.streamed)
     chip = on_chip(conv, run.tiling, run.traffic, machine)
     cost = Cost(

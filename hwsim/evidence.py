@@ -28,8 +28,8 @@ LITERAL = {
 class Judged:
     """One judgement of the model by something else.
 
-    ``kind`` is "rtl", "estimator" or "silicon"; it holds for ``dataflow`` and, if ``machine`` is
-    named, for that one. ``sentence`` says what was found.
+    ``kind`` is "rtl", "estimator", "silicon" or a convention; it holds for ``dataflow`` and, if
+    ``machine`` is named, for that one. ``sentence`` says what was found.
     """
 
     kind: str
@@ -84,6 +84,9 @@ def evidence_of(
 
 
 def _array_cycles(machine: Machine, here: Sequence[Judged]) -> str:
+    if machine.convention != "own":
+        counted = [each.sentence for each in here if each.kind == machine.convention]
+        return ", ".join([f"in {machine.convention}'s convention", *counted])
     array = machine.array
     folds = array.folds if isinstance(array, Array) else "serial"
     literal = LITERAL.get((machine.dataflow, folds))
@@ -93,6 +96,8 @@ def _array_cycles(machine: Machine, here: Sequence[Judged]) -> str:
 
 
 def _dram(machine: Machine) -> str:
+    if machine.convention != "own":
+        return f"compulsory bytes only, as {machine.convention} without stalls says nothing of it"
     dram = machine.dram
     latency = "bandwidth" if not dram.latency_cycles else "latency and bandwidth"
     return f"{latency} model, equal to hwsim.buffers in every tried case"

@@ -8,6 +8,7 @@ import typer
 
 from hwsim.cli.options import (
     Batch,
+    ConventionName,
     EnergyName,
     Image,
     MachineName,
@@ -34,7 +35,7 @@ Examples:
   hwsim estimate resnet34 -m gemmini-default --layer conv3_1.conv1
   hwsim estimate resnet50 -m tpu-v1 --stage conv4_x --form xvolution-fused --vector-lanes 32
   hwsim estimate detector.onnx -m nvdla-full --input 800x1333 --format json > now.json
-  hwsim estimate topology.csv -m scale.cfg
+  hwsim estimate topology.csv -m scale.cfg --convention scalesim
 """
 FORMS_EXAMPLES = """\b
 Examples:
@@ -57,6 +58,7 @@ def estimate_command(
     layer: Annotated[str | None, typer.Option(help="Only this layer.")] = None,
     vector_lanes: VectorLanes = None,
     energy: EnergyName = None,
+    convention: ConventionName = "own",
     csv: Annotated[Path | None, typer.Option(help="Write the layers to this file.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything to this file.")] = None,
     output: Annotated[
@@ -64,7 +66,7 @@ def estimate_command(
     ] = "table",
 ) -> None:
     """Print cycles, where they go, traffic and energy, per layer of a network on a machine."""
-    unit = _machine(machine, vector_lanes, energy)
+    unit = replace(_machine(machine, vector_lanes, energy), convention=convention)
     asked = find_network(
         name,
         batch=batch,

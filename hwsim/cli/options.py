@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from hwsim.machine import CONVENTIONS
 from hwsim.networks import NETWORKS, VERSIONS
 
 NetworkName = Annotated[
@@ -40,6 +41,11 @@ VectorLanes = Annotated[
 ]
 EnergyName = Annotated[
     str | None, typer.Option("--energy", help="Another energy table than the machine's, by name.")
+]
+
+ConventionName = Annotated[
+    str,
+    typer.Option("--convention", help=f"How the array's cycles count: {', '.join(CONVENTIONS)}."),
 ]
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hwsim.checks import at_least, instance_of, one_of
-from hwsim.machine.arrays import ARRAY_KINDS, MacArray
+from hwsim.machine.arrays import ARRAY_KINDS, Array, MacArray
 from hwsim.machine.energy import FORMATS, EnergyTable
 from hwsim.machine.memory import Buffers, Dram, SharedL2
 from hwsim.machine.support import SUPPORTED_KINDS, Support
@@ -76,6 +76,11 @@ class Machine:
         one_of("convention", str(self.convention), CONVENTIONS)
         kind = ARRAY_KINDS[one_of("dataflow", str(self.dataflow), ARRAY_KINDS)]
         instance_of("array", self.array, kind, f"the kind that {self.dataflow} runs on")
+        if self.convention != "own" and kind is not Array:
+            raise ValueError(
+                f"convention must be own, not {self.convention}, which counts systolic arrays only "
+                f"and no {self.dataflow} one"
+            )
         self._check_formats()
         self._check_support()
         self._check_sources()
