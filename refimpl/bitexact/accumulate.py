@@ -1,70 +1,53 @@
-"""Sums of products in a declared order: what a MAC array adds up, to the bit.
+"""The plain sums: one accumulator per output, one product after another, in the machine's numbers.
 
     integer   acc = Σ_k w_k·p_k            modulo 2³² (two's complement); any order, the same bits
     float     acc ← fl(acc + fl(w_k·p_k))   k = 0, 1, 2, …, from acc = 0 or acc = bias
 
 fl rounds to binary32, to nearest, ties to even, subnormals kept. k runs over the taps of a kernel
-in the order that ``Accumulation`` names.
+in the order that ``accumulation.Accumulation`` names; ``mac.py`` sums in every other way.
 
 Source: IEEE 754-2019 for fl; the recurrence is the definition, stated here.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from refimpl.arrays import Array
+from refimpl.bitexact.accumulation import Order, term_order
 from refimpl.ops.conv2d import ConvGeometry
 
-Order: TypeAlias = Literal["cuv", "uvc"]
-BiasAt: TypeAlias = Literal["first", "last"]
 BLOCK = 128  # pixels summed side by side; does not change any bit, each has its own accumulator
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accumulation:
-    """How a float MAC array sums, serialisable: which loop runs outside, and where the bias enters.
-
-    ``order`` names the loops over a kernel from the outermost in: "cuv" is channel, kernel row,
-    kernel column; "uvc" has channels innermost. Products are rounded before they are added.
-    """
-
-    order: Order = "cuv"
-    bias: BiasAt = "last"
-
-    def __post_init__(self) -> None:
-        if self.order not in ("cuv", "uvc"):
-            raise ValueError(f"accumulation order must be 'cuv' or 'uvc', not {self.order!r}")
-        if self.bias not in ("first", "last"):
-            raise ValueError(f"bias must come 'first' or 'last', not {self.bias!r}")
-
-    @property
-    def formula(self) -> str:
-        """The recurrence in words of one line, for the manifest."""
-        start = "b" if self.bias == "first" else "0"
-        end = " ; y = fl(acc + b)" if self.bias == "last" else ""
-        return f"acc = {start} ; for {self.order}: acc = fl32(acc + fl32(w*x)){end}"
-
-
-def patches(x: Array, geometry: ConvGeometry, order: Order) -> Array:
+def patches(
+    x: Array, geometry: ConvGeometry, order: Order, tiles: Mapping[str, int] | None = None
+) -> Array:
     """Gather what each output sees: (n, c, h, w) to (n, taps in ``order``, outputs).
 
     Pure data movement; positions in the padding hold 0.
     """
     padded = geometry.pad(x)
-    seen = np.stack([padded[window] for _, _, window in geometry.taps()], axis=1)
-    ordered = seen.swapaxes(1, 2) if order == "cuv" else seen
-    n, outputs = len(x), geometry.output[0] * geometry.output[1]
-    return np.ascontiguousarray(ordered).reshape(n, seen.shape[1] * seen.shape[2], outputs)
+    seen = np.stack([padded[window] for _, _, window in geometry.taps()], axis=2)
+    flat = seen.reshape(len(x), seen.shape[1] * seen.shape[2], -1)
+    return _ordered(flat, (x.shape[1], *geometry.kernel), order, tiles)
 
 
-def kernel_rows(w: Array, order: Order) -> Array:
+def kernel_rows(w: Array, order: Order, tiles: Mapping[str, int] | None = None) -> Array:
     """Lay out kernels (o, c, k_h, k_w) as rows whose columns run in ``order``."""
-    ordered = w if order == "cuv" else w.transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(ordered).reshape(len(w), -1)
+    return _ordered(w.reshape(len(w), -1), w.shape[1:], order, tiles)
+
+
+def _ordered(
+    flat: Array, sizes: tuple[int, ...], order: Order, tiles: Mapping[str, int] | None
+) -> Array:
+    """Put axis 1, row-major over (c, u, v), into the declared order."""
+    if order == "cuv":
+        return np.ascontiguousarray(flat)
+    loops = dict(zip("cuv", sizes, strict=True))
+    return np.ascontiguousarray(flat[:, term_order(loops, order, tiles or {})])
 
 
 def sum_int32(rows: Array, columns: Array) -> Array:

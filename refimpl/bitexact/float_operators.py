@@ -1,0 +1,138 @@
+"""Convolution, shift product, PSSA and X-volution in floats, every stage between.
+
+    conv2d           acc as ``accumulation`` declares ; biased = R(acc + b) ; output = cast(biased)
+                     (biased is a stage of its own where the output has another format)
+    shift_product    product = cast(x·x')            rounded once, to the format of x by default
+    pssa             shift_product, then conv2d on the product
+    xvolution        each branch: scaled = R(R(biased·s) + t); output = cast(R(scaled_c + scaled_a))
+    xvolution_fused  one accumulator over x and the product
+
+R rounds to the accumulator's format, in its declared way. Tensors may be of any float format, each
+its own. "output" and "product_cast" are casts (``formats.Cast``); by default to the format of x.
+Outside the image, and outside a zero boundary, +0 is read. Where subnormals are flushed, operands
+that are subnormal in their own format are read as ±0 too.
+
+Sources: IEEE 754-2019 for each rounding; the compositions are stated here.
+"""
+
+import numpy as np
+
+from refimpl.arrays import Array
+from refimpl.bitexact.accumulation import Accumulation, accumulation_of
+from refimpl.bitexact.call import (
+    Attributes,
+    Stages,
+    Tensors,
+    branch,
+    geometry_of,
+    pass_stages,
+    prefixed,
+    repeated,
+    shifted,
+)
+from refimpl.bitexact.formats import Cast, cast_of, decode, encode, format_of
+from refimpl.bitexact.mac import accumulate, add_rounded
+from refimpl.bitexact.accumulate import kernel_rows, patches
+
+
+def conv2d_float(tensors: Tensors, attributes: Attributes) -> Stages:
+    """Convolve ``x`` with ``w`` in the declared order."""
+    return convolve(tensors["x"], tensors, attributes, format_of(tensors["x"]).name)
+
+
+def shift_product_float(tensors: Tensors, attributes: Attributes) -> Stages:
+    """Multiply ``x`` with its shifted copies, one rounding each."""
+    x = tensors["x"]
+    of = accumulation_of(attributes)
+    here = operand(x, of)
+    cast = cast_of(attributes.get("product_cast"), format_of(x).name)
+    product = repeated(here, attributes) * shifted(here, attributes)  # exact in binary64
+    return {"shifted": shifted(x, attributes), "product": encode(product, cast)}
+
+
+def pssa_float(tensors: Tensors, attributes: Attributes) -> Stages:
+    """Shift, multiply, convolve."""
+    products = shift_product_float(tensors, attributes)
+    name = format_of(tensors["x"]).name
+    return products | convolve(products["product"], tensors, attributes, name)
+
+
+def xvolution_float(tensors: Tensors, attributes: Attributes) -> Stages:
+    """Scale and shift each branch (its batch normalisation as s, t), then add them."""
+    of = accumulation_of(attributes)
+    wide = {**attributes, "output": _carried(of).as_json()}
+    conv = conv2d_float(branch(tensors, "c", ("x",)), wide)
+    attention = pssa_float(branch(tensors, "a", ("x",)), wide)
+    for stages, which in ((conv, "c"), (attention, "a")):
+        stages["scaled"] = affine_float(
+            stages["output"], tensors[f"s_{which}"], tensors[f"t_{which}"], of
+        )
+    total = add_rounded(decode(conv["scaled"]), decode(attention["scaled"]), of)
+    return {
+        **prefixed("conv_", conv),
+        **prefixed("attention_", attention),
+        "output": encode(total, cast_of(attributes.get("output"), format_of(tensors["x"]).name)),
+    }
+
+
+def xvolution_fused_float(tensors: Tensors, attributes: Attributes) -> Stages:
+    """Convolve [x; product] in one accumulator."""
+    products = shift_product_float(tensors, attributes)
+    both = np.concatenate([tensors["x"], products["product"]], axis=1)
+    return products | convolve(both, tensors, attributes, format_of(tensors["x"]).name)
+
+
+def affine_float(x: Array, s: Array, t: Array, of: Accumulation) -> Array:
+    """R(R(x·s) + t) per channel of (n, c, h, w), in the accumulator's format."""
+    times = rounded(decode(x) * decode(s)[:, None, None], of)
+    return encode(add_rounded(decode(times), decode(t)[:, None, None], of), _carried(of))
+
+
+def affine_fp32(x: Array, s: Array, t: Array) -> Array:
+    """The same in binary32."""
+    return affine_float(x, s, t, Accumulation())
+
+
+def convolve(x: Array, tensors: Tensors, attributes: Attributes, name: str) -> Stages:
+    """Sum in the declared order, add the bias, cast to the output's format."""
+    w, b = tensors["w"], tensors.get("b")
+    of, geometry = accumulation_of(attributes), geometry_of(x, w, attributes)
+    shape = (len(x), len(w), *geometry.output)
+    bias = None if b is None else operand(b, of)
+    sums = accumulate(
+        kernel_rows(operand(w, of), of.order, of.tiles),
+        patches(operand(x, of), geometry, of.order, of.tiles),
+        of,
+        bias if of.bias == "first" else None,
+    )
+    total = sums.total.reshape(shape)
+    stages = {
+        **pass_stages(encode(sums.passes, _carried(of)), shape),
+        "accumulator": encode(total, _carried(of)),
+    }
+    if bias is not None and of.bias == "last":
+        total = add_rounded(total, bias[:, None, None], of)
+    to = cast_of(attributes.get("output"), name)
+    if to.format != of.format:
+        stages["biased"] = encode(total, _carried(of))
+    return stages | {"output": encode(total, to)}
+
+
+def operand(x: Array, of: Accumulation) -> Array:
+    """The numbers of a tensor in binary64; ±0 for subnormal ones where those are flushed."""
+    wide = decode(x)
+    if of.subnormals == "kept":
+        return wide
+    return decode(encode(wide, Cast(format=format_of(x).name, subnormals="flushed")))
+
+
+def rounded(wide: Array, of: Accumulation) -> Array:
+    """R of exact binary64 numbers, labelled."""
+    return encode(wide, _carried(of))
+
+
+def _carried(of: Accumulation) -> Cast:
+    """The cast to the accumulator's format, in its own way."""
+    return Cast(
+        format=of.format, rounding=of.rounding, overflow=of.overflow, subnormals=of.subnormals
+    )

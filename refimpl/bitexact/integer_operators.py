@@ -1,0 +1,150 @@
+"""Convolution, shift product, PSSA and X-volution in integers, every stage between.
+
+    conv2d           acc = Σ (x − z_x)·(w − z_w) ; biased = acc + b ; before_clip = rule(biased) + z_y
+    shift_product    wide = (x − z_x)·(x' − z_x) ; before_clip = rule(wide) + z_t
+    pssa             shift_product, then conv2d on the product with zero point z_t; or, with
+                     "product": "wide", conv2d on the wide product itself (int17)
+    xvolution        conv2d and pssa, each to the output scale with zero point 0 and saturated;
+                     sum = conv + attention + z_y, saturated
+    xvolution_fused  one accumulator over x (zero point z_x) and the product (z_t, or wide)
+
+Outside the image a convolution reads real 0, the zero point. A circular shift wraps; one with zero
+boundary reads real 0 too. ``integer_sum`` says what the accumulator is, ``requantise`` what a rule
+is; the output saturates to its format, or to "clip" [low, high] within it.
+
+Sources: Jacob et al., arXiv:1712.05877 (2018), Eq. 4 to 7; the compositions are stated here.
+"""
+
+import numpy as np
+
+from refimpl.arrays import Array
+from refimpl.bitexact.call import (
+    Attributes,
+    Stages,
+    Tensors,
+    branch,
+    geometry_of,
+    pass_stages,
+    prefixed,
+    repeated,
+    shifted,
+)
+from refimpl.bitexact.formats import format_named, format_of, integers_of, to_integers
+from refimpl.bitexact.integer_sum import integer_accumulator, sum_integers
+from refimpl.bitexact.accumulate import kernel_rows, patches
+from refimpl.bitexact.requantise import factor_of, requantise
+
+SHARED = ("x", "t_multiplier", "t_shift")
+
+
+def conv2d_integer(tensors: Tensors, attributes: Attributes) -> Stages:
+    """Convolve ``x`` with ``w``; add int32 ``b``; requantise per output channel."""
+    centred = centre(tensors["x"], attributes["x_zero"])
+    return convolve(centred, tensors, attributes, format_of(tensors["x"]).name)
+
+
+def shift_product_integer(tensors: Tensors, attributes: Attributes) -> Stages:
+    """Multiply ``x`` with its shifted copies; requantise to scale s_T, zero point z_T."""
+    x, zero = tensors["x"], attributes["x_zero"]
+    name = format_of(x).name
+    centred = centre(x, zero)
+    copies = shifted(centred, attributes)
+    wide = repeated(centred, attributes) * copies
+    stages = {
+        "shifted": to_integers(copies + zero, name),
+        "wide_product": to_integers(wide, "int32"),
+    }
+    if attributes.get("product", "requantised") == "wide":
+        return stages
+    before = requantise(
+        wide,
+        factor_of(tensors, "t_"),
+        rounding=attributes["rounding"],
+        zero_point=attributes["t_zero"],
+    )
+    stages["product_before_clip"] = to_integers(before, "int32")
+    stages["product"] = to_integers(before, attributes.get("product_format", name))
+    return stages
+
+
+def pssa_integer(tensors: Tensors, attributes: Attributes) -> Stages:
+    """Shift, multiply, requantise the product or keep it wide, convolve it, requantise."""
+    products = shift_product_integer(tensors, attributes)
+    centred = centred_product(products, attributes)
+    name = format_of(tensors["x"]).name
+    return products | convolve(centred, tensors, attributes, name)
+
+
+def xvolution_integer(tensors: Tensors, attributes: Attributes) -> Stages:
+    """Requantise each branch to the output scale and saturate it; add them, saturating."""
+    alone = {key: value for key, value in attributes.items() if key != "clip"} | {"y_zero": 0}
+    conv = conv2d_integer(branch(tensors, "c", SHARED), alone)
+    attention = pssa_integer(branch(tensors, "a", SHARED), alone)
+    total = integers_of(conv["output"]) + integers_of(attention["output"]) + attributes["y_zero"]
+    return {
+        **prefixed("conv_", conv),
+        **prefixed("attention_", attention),
+        "before_clip": to_integers(total, "int32"),
+        "output": clip(total, attributes, format_of(tensors["x"]).name),
+    }
+
+
+def xvolution_fused_integer(tensors: Tensors, attributes: Attributes) -> Stages:
+    """Convolve [x; product] in one accumulator; each channel group has its zero point."""
+    products = shift_product_integer(tensors, attributes)
+    groups = (centre(tensors["x"], attributes["x_zero"]), centred_product(products, attributes))
+    name = format_of(tensors["x"]).name
+    return products | convolve(np.concatenate(groups, axis=1), tensors, attributes, name)
+
+
+def centre(x: Array, zero: int) -> Array:
+    """Subtract the zero point, exactly: int64."""
+    return integers_of(x) - zero
+
+
+def centred_product(products: Stages, attributes: Attributes) -> Array:
+    """What the convolution after a shift product reads: the wide product, or product − z_t."""
+    if "product" not in products:
+        return integers_of(products["wide_product"])
+    return centre(products["product"], attributes["t_zero"])
+
+
+def convolve(centred: Array, tensors: Tensors, attributes: Attributes, name: str) -> Stages:
+    """Sum, add the bias, requantise, saturate to the format ``name`` unless attributes say."""
+    of = integer_accumulator(attributes.get("accumulator"))
+    w = centre(tensors["w"], attributes.get("w_zero", 0))
+    geometry = geometry_of(centred, w, attributes)
+    shape = (len(centred), len(w), *geometry.output)
+    sums = sum_integers(
+        kernel_rows(w, of.order, of.tiles), patches(centred, geometry, of.order, of.tiles), of
+    )
+    total = sums.total.reshape(shape)
+    biased = of.fit(total + integers_of(tensors["b"])[:, None, None]) if "b" in tensors else total
+    return {
+        **pass_stages(to_integers(sums.passes, of.carrier), shape),
+        "accumulator": to_integers(total, of.carrier),
+        "biased": to_integers(biased, of.carrier),
+        **scaled(biased, tensors, attributes, name),
+    }
+
+
+def scaled(biased: Array, tensors: Tensors, attributes: Attributes, name: str) -> Stages:
+    """Requantise per output channel and saturate."""
+    before = requantise(
+        biased,
+        factor_of(tensors),
+        rounding=attributes["rounding"],
+        zero_point=attributes["y_zero"],
+        bits=integer_accumulator(attributes.get("accumulator")).bits,
+    )
+    return {
+        "before_clip": to_integers(before, "int32"),
+        "output": clip(before, attributes, attributes.get("output_format", name)),
+    }
+
+
+def clip(values: Array, attributes: Attributes, name: str) -> Array:
+    """Saturate to a format, or to the declared limits (a fused activation) within it."""
+    low, high = format_named(name).limits
+    least, most = attributes.get("clip", (low, high))
+    return to_integers(np.clip(values, max(low, least), min(high, most)), name)

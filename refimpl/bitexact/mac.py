@@ -1,0 +1,208 @@
+"""The loops of ``accumulation.py``: terms to sums, one accumulator per output element.
+
+Operands are binary64 numbers that hold values of at most 24 significant bits, so that a product is
+exact; each addition is rounded once (``rounding.py``). Where the description is plain binary32, the
+machine's own binary32 does the same, faster.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from refimpl.arrays import Array
+from refimpl.bitexact.accumulate import sum_float32
+from refimpl.bitexact.accumulation import LANE_ORDERS, Accumulation
+from refimpl.bitexact.exact_sum import LIMBS, add_exactly, round_exactly
+from refimpl.bitexact.formats import format_named
+from refimpl.bitexact.rounding import MODES, OVERFLOWS, add_odd, round_to
+
+SEQUENTIAL, TREE, EXACT, ALIGNED = range(len(LANE_ORDERS))
+
+
+class Sums(NamedTuple):
+    """Sums (n, o, p) in binary64, and what each pass left: (n, passes, o, p)."""
+
+    total: Array
+    passes: Array
+
+
+def accumulate(rows: Array, columns: Array, of: Accumulation, start: Array | None = None) -> Sums:
+    """Sum products in the declared way: (o, k) by (n, k, p), both binary64, terms in order.
+
+    ``rows`` may also be (n, o, k): other weights for each image. ``start`` (o,) is what each
+    accumulator (or total) begins with; 0 if None.
+    """
+    n, terms, pixels = columns.shape
+    every = np.broadcast_to(rows, (n, *rows.shape[-2:]))
+    size = of.pass_terms or max(terms, 1)
+    passes = max(-(-terms // size), 1)
+    begin = np.zeros(every.shape[1]) if start is None else start.astype(np.float64)
+    run = _run_binary32 if is_plain(of) else _run_any
+    return run(every, columns, of, begin, (passes, size, pixels))
+
+
+def is_plain(of: Accumulation) -> bool:
+    """Whether binary32 operations one after another are the description."""
+    simple = of.lanes == 1 and of.lane_order in ("sequential", "tree")
+    native = (of.format, of.product, of.rounding) == ("fp32", "fp32", "nearest_even")
+    passes = of.between == "carried" and of.pass_terms == 0
+    return simple and native and passes and (of.overflow, of.subnormals) == ("infinity", "kept")
+
+
+def add_rounded(a: Array, b: Array, of: Accumulation) -> Array:
+    """R(a + b) elementwise, in the accumulator's format; binary64 arrays that hold its numbers."""
+    left, right = (np.ascontiguousarray(each) for each in np.broadcast_arrays(a, b))
+    out = np.empty(left.shape)
+    _add_all(left.reshape(-1), right.reshape(-1), _adder(of), out.reshape(-1))
+    return out
+
+
+def _adder(of: Accumulation) -> tuple[int, int, float, int, int, bool]:
+    flush = of.subnormals == "flushed"
+    return (*of.into.grid, MODES[of.rounding], OVERFLOWS[of.overflow], flush)
+
+
+@njit(cache=True)
+def _add_all(left, right, adder, out):  # type: ignore[no-untyped-def]
+    for at in range(out.size):
+        out[at] = _add(left[at], right[at], adder)
+
+
+def _run_binary32(
+    rows: Array, columns: Array, _: Accumulation, begin: Array, sizes: tuple[int, int, int]
+) -> Sums:
+    shared = rows.strides[0] == 0 or len(rows) == 1
+    sums = (
+        sum_float32(rows[0], columns, begin)
+        if shared
+        else np.concatenate(
+            [sum_float32(*each, begin) for each in zip(rows, columns[:, None], strict=True)]
+        )
+    )
+    wide = sums.astype(np.float64)
+    return Sums(wide, wide[:, None])
+
+
+def _run_any(
+    rows: Array, columns: Array, of: Accumulation, begin: Array, sizes: tuple[int, int, int]
+) -> Sums:
+    passes, size, pixels = sizes
+    n, outputs, _ = rows.shape
+    total = np.empty((n, outputs, pixels))
+    partial = np.empty((n, passes, outputs, pixels))
+    flush, adder = of.subnormals == "flushed", _adder(of)
+    fused = of.product == "fused"
+    into = of.into if fused else format_named(of.product)
+    products = (*into.grid, MODES["nearest_even"], OVERFLOWS["infinity"], flush)
+    for image in range(n):
+        _sum_any(
+            np.ascontiguousarray(rows[image], np.float64),
+            np.ascontiguousarray(columns[image].T, np.float64),
+            begin,
+            (size, of.lanes, LANE_ORDERS.index(of.lane_order), of.aligned_bits),
+            (of.between == "carried", fused),
+            products,
+            adder,
+            total[image],
+            partial[image],
+        )
+    return Sums(total, partial)
+
+
+@njit(cache=True)
+def _sum_any(rows, columns, begin, cut, flags, products, adder, total, partial):  # type: ignore[no-untyped-def]
+    size, lanes, lane_order, aligned_bits = cut
+    carried, fused = flags
+    outputs, terms = rows.shape
+    group = np.empty(lanes)
+    limbs = np.zeros(LIMBS, np.int64)
+    for o in range(outputs):
+        for p in range(columns.shape[0]):
+            outer = begin[o]
+            for number in range(partial.shape[0]):
+                acc = outer if carried else 0.0
+                last = min((number + 1) * size, terms)
+                for first in range(number * size, last, lanes):
+                    count = min(lanes, last - first)
+                    for lane in range(count):
+                        exact = rows[o, first + lane] * columns[p, first + lane]
+                        group[lane] = exact if fused else round_to(exact, *products)
+                    acc = _add_group(acc, group, count, lane_order, aligned_bits, adder, limbs)
+                partial[number, o, p] = acc
+                outer = acc if carried else _add(outer, acc, adder)
+            total[o, p] = outer
+
+
+@njit(cache=True, inline="always")
+def _add(a, b, adder):  # type: ignore[no-untyped-def]
+    return round_to(a + b if adder[0] == 53 else add_odd(a, b), *adder)
+
+
+@njit(cache=True)
+def _add_group(acc, group, count, lane_order, aligned_bits, adder, limbs):  # type: ignore[no-untyped-def]
+    if lane_order == EXACT:
+        return _add_exact(acc, group, count, adder, limbs)
+    if lane_order == ALIGNED:
+        return _add_aligned(acc, group, count, aligned_bits, adder)
+    if lane_order == TREE:
+        while count > 1:
+            half = count // 2
+            for pair in range(half):
+                group[pair] = _add(group[2 * pair], group[2 * pair + 1], adder)
+            if count % 2 == 1:
+                group[half] = group[count - 1]
+            count = half + count % 2
+    else:
+        for lane in range(1, count):
+            group[0] = _add(group[0], group[lane], adder)
+    return _add(acc, group[0], adder)
+
+
+@njit(cache=True)
+def _all_finite(acc: float, group: Array, count: int) -> bool:
+    for lane in range(count):
+        if not abs(group[lane]) < np.inf:
+            return False
+    return abs(acc) < np.inf
+
+
+@njit(cache=True)
+def _plain_sum(acc: float, group: Array, count: int) -> float:
+    """Sum in any order: right for ∞ and NaN, and for zeros, whose sign is that of IEEE 754."""
+    for lane in range(count):
+        acc = acc + group[lane]
+    return acc
+
+
+@njit(cache=True)
+def _add_exact(acc, group, count, adder, limbs):  # type: ignore[no-untyped-def]
+    if not _all_finite(acc, group, count):
+        return _plain_sum(acc, group, count)
+    limbs[:] = 0
+    add_exactly(limbs, acc)
+    zeros = acc == 0
+    for lane in range(count):
+        add_exactly(limbs, group[lane])
+        zeros = zeros and group[lane] == 0
+    if zeros:
+        return _plain_sum(acc, group, count)
+    return round_to(round_exactly(limbs), *adder)
+
+
+@njit(cache=True)
+def _add_aligned(acc, group, count, aligned_bits, adder):  # type: ignore[no-untyped-def]
+    if not _all_finite(acc, group, count):
+        return _plain_sum(acc, group, count)
+    largest = abs(acc)
+    for lane in range(count):
+        largest = max(largest, abs(group[lane]))
+    if largest == 0:
+        return _plain_sum(acc, group, count)
+    exponent = (np.float64(largest).view(np.int64) >> 52) - 1023
+    step = np.int64(exponent - aligned_bits + 1 + 1023) << 52
+    unit = np.int64(step).view(np.float64)
+    whole = np.trunc(acc / unit)
+    for lane in range(count):
+        whole = whole + np.trunc(group[lane] / unit)
+    return round_to(whole * unit, *adder)

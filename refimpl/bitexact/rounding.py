@@ -1,0 +1,119 @@
+"""Binary64 to the grid of a narrower float format, by integer operations on the word.
+
+    grid      multiples of 2^q, q = max(⌊log₂|x|⌋ − p + 1, q_least)       p significand bits
+    nearest_even, nearest_away, toward_zero        which of the two neighbours on it
+
+A sum of two binary64 numbers is first rounded *to odd* (``add_odd``): where it is inexact, the last
+bit is set. Rounding that to p ≤ 51 bits gives what rounding the exact sum once would give, which a
+second rounding to nearest would not.
+
+Source: Boldo and Melquiond, "Emulation of FMA and correctly rounded sums: proved algorithms using
+rounding to odd", IEEE Trans. Computers 57 (2008), theorem 1; Knuth's TwoSum for the error of a sum.
+"""
+
+import numpy as np
+from numba import njit
+
+from refimpl.arrays import Array
+
+NEAREST_EVEN, NEAREST_AWAY, TOWARD_ZERO = 0, 1, 2
+MODES = {"nearest_even": NEAREST_EVEN, "nearest_away": NEAREST_AWAY, "toward_zero": TOWARD_ZERO}
+INFINITE, SATURATED, NOT_A_NUMBER = 0, 1, 2
+OVERFLOWS = {"infinity": INFINITE, "saturate": SATURATED, "nan": NOT_A_NUMBER}
+
+
+@njit(cache=True, inline="always")
+def round_to_grid(x: float, digits: int, least: int, mode: int) -> float:
+    """Round to ``digits`` significand bits, multiples of 2^``least`` at the finest; no overflow."""
+    word = np.float64(x).view(np.int64)
+    magnitude = word & np.int64(0x7FFFFFFFFFFFFFFF)
+    exponent = (magnitude >> 52) - 1023
+    if exponent == 1024 or magnitude == 0:
+        return x
+    drop = 53 - digits
+    if exponent - digits + 1 < least:
+        drop = 52 - exponent + least
+    if drop <= 0:
+        return x
+    sign = word - magnitude
+    if drop > 53:
+        magnitude = np.int64(0)
+    elif drop == 53:  # between half of the finest step and the step
+        up = mode != TOWARD_ZERO and (
+            mode == NEAREST_AWAY or (magnitude & np.int64(0xFFFFFFFFFFFFF)) != 0
+        )
+        magnitude = np.int64(least + 1023) << 52 if up else np.int64(0)
+    else:
+        step = np.int64(1) << drop
+        if mode == NEAREST_EVEN:
+            magnitude += (step >> 1) - 1 + ((magnitude >> drop) & 1)
+        elif mode == NEAREST_AWAY:
+            magnitude += step >> 1
+        magnitude &= -step
+    return np.int64(sign | magnitude).view(np.float64)
+
+
+@njit(cache=True, inline="always")
+def round_to(
+    x: float,
+    digits: int,
+    least: int,
+    largest: float,
+    mode: int,
+    overflow: int,
+    flush: bool,
+) -> float:
+    """Round to a format: its grid, then what happens above ``largest`` and below normal numbers."""
+    y = round_to_grid(x, digits, least, mode)
+    if abs(y) > largest:
+        bounded = mode == TOWARD_ZERO and abs(x) != np.inf and overflow == INFINITE
+        if overflow == SATURATED or bounded:
+            return largest if y > 0 else -largest
+        if overflow == NOT_A_NUMBER:
+            return np.nan
+        return np.inf if y > 0 else -np.inf
+    if flush and y != 0:
+        normal = np.int64(least + digits - 1 + 1023) << 52
+        if abs(y) < np.int64(normal).view(np.float64):
+            return 0.0 if y > 0 else -0.0
+    return y
+
+
+@njit(cache=True, inline="always")
+def add_odd(a: float, b: float) -> float:
+    """a + b, its last bit set where the sum is inexact: round-to-odd."""
+    total = a + b
+    if not abs(total) < np.inf:
+        return total
+    part = total - a
+    error = (a - (total - part)) + (b - part)
+    if error != 0:
+        word = np.float64(total).view(np.int64)
+        if word & 1 == 0:
+            return np.int64(word + (1 if (error > 0) == (total > 0) else -1)).view(np.float64)
+    return total
+
+
+@njit(cache=True)
+def _round_all(
+    values: Array,
+    digits: int,
+    least: int,
+    largest: float,
+    mode: int,
+    overflow: int,
+    flush: bool,
+    out: Array,
+) -> None:
+    for at in range(values.size):
+        out[at] = round_to(values[at], digits, least, largest, mode, overflow, flush)
+
+
+def round_array(
+    values: Array, grid: tuple[int, int, float], *, mode: str, overflow: str, flush: bool = False
+) -> Array:
+    """Round binary64 numbers of any shape to the grid (digits, least, largest) of a format."""
+    flat = np.ascontiguousarray(values, np.float64).reshape(-1)
+    out = np.empty_like(flat)
+    _round_all(flat, *grid, MODES[mode], OVERFLOWS[overflow], flush, out)
+    return out.reshape(values.shape)
