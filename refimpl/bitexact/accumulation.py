@@ -62,46 +62,28 @@ class Accumulation:
     bias: BiasAt = "last"
 
     def __post_init__(self) -> None:
-        _one_of("accumulator format", self.format, FLOATS)
-        _one_of("product", self.product, ("fused", *FLOATS))
-        _one_of("order inside a lane group", self.lane_order, LANE_ORDERS)
-        _one_of("between passes sums", self.between, ("carried", "added"))
-        _one_of("rounding", self.rounding, tuple(MODES))
-        _one_of("overflow", self.overflow, tuple(OVERFLOWS))
-        _one_of("subnormals", self.subnormals, ("kept", "flushed"))
+        for what, value, known in (
+            ("accumulator format", self.format, FLOATS),
+            ("product", self.product, ("fused", *FLOATS)),
+            ("order inside a lane group", self.lane_order, LANE_ORDERS),
+            ("between passes sums", self.between, ("carried", "added")),
+            ("rounding", self.rounding, tuple(MODES)),
+            ("overflow", self.overflow, tuple(OVERFLOWS)),
+            ("subnormals", self.subnormals, ("kept", "flushed")),
+        ):
+            if value not in known:
+                raise ValueError(f"{what} must be one of {', '.join(known)}, not {value!r}")
         if self.bias not in ("first", "last"):
             raise ValueError(f"bias must come 'first' or 'last', not {self.bias!r}")
-        if not 1 <= self.lanes <= MOST_LANES:
-            raise ValueError(f"lanes must be from 1 to {MOST_LANES}, not {self.lanes}")
-        if not 2 <= self.aligned_bits <= MOST_ALIGNED_BITS:
-            raise ValueError(
-                f"aligned_bits must be from 2 to {MOST_ALIGNED_BITS}, not {self.aligned_bits}"
-            )
-        if self.pass_terms < 0:
-            raise ValueError(f"pass_terms must be 0 (all) or more, not {self.pass_terms}")
-        if self.format == "fp64" and (
-            self.lane_order in ("exact", "aligned")
-            or self.product != "fp64"
-            or self.rounding != "nearest_even"
-            or self.subnormals != "kept"
+        for name, number, least, most in (
+            ("lanes", self.lanes, 1, MOST_LANES),
+            ("aligned_bits", self.aligned_bits, 2, MOST_ALIGNED_BITS),
+            ("pass_terms", self.pass_terms, 0, 2**31),
         ):
-            raise ValueError(
-                "an fp64 accumulator must take fp64 products one after another or in a tree, to "
-                "nearest even, subnormals kept"
-            )
-        if self.product == "fp64" and self.format != "fp64":
-            raise ValueError("products must be rounded to fp64 only for an fp64 accumulator")
-        small = [letter for letter in self.order if letter.islower()]
-        tiled = {letter.lower() for letter in self.order if letter.isupper()}
-        if len(set(self.order)) != len(self.order) or not tiled <= set(small):
-            raise ValueError(
-                f"accumulation order must name each loop once, a tile loop by its own, not {self.order!r}"
-            )
-        for letter in sorted(tiled):
-            if self.tiles.get(letter, 0) < 1:
-                raise ValueError(f"tiles must give the size of {letter!r}, which loops tile")
-            if self.order.index(letter.upper()) > self.order.index(letter):
-                raise ValueError(f"the tile loop {letter.upper()!r} must run outside {letter!r}")
+            if not least <= number <= most:
+                raise ValueError(f"{name} must be from {least} to {most}, not {number}")
+        _check_fp64(self)
+        _check_order(self.order, self.tiles)
 
     def as_json(self) -> dict[str, Any]:
         """The record as attributes hold it."""
@@ -123,8 +105,8 @@ class Accumulation:
             else f"acc = {r}(acc + {p})",
             "tree": f"acc = {r}(acc + pairwise tree of {self.lanes} {p})",
             "exact": f"acc = {r}(acc + exact sum of {self.lanes} {p})",
-            "aligned": f"acc = {r}(sum of acc and {self.lanes} {p} cut to {self.aligned_bits} bits "
-            "below the largest)",
+            "aligned": f"acc = {r}(sum of acc and {self.lanes} {p} cut to {self.aligned_bits} "
+            "bits below the largest)",
         }[self.lane_order]
         passes = f" ; {many} terms a pass, {self.between}" if self.pass_terms else ""
         start = "b" if self.bias == "first" else "0"
@@ -193,6 +175,28 @@ def _position(at: Mapping[str, int], sizes: Mapping[str, int]) -> int | None:
     return flat
 
 
-def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{what} must be one of {', '.join(known)}, not {value!r}")
+def _check_fp64(of: Accumulation) -> None:
+    plain = ("fp64", "nearest_even", "kept")
+    if of.format == "fp64" and (
+        of.lane_order in ("exact", "aligned") or (of.product, of.rounding, of.subnormals) != plain
+    ):
+        raise ValueError(
+            "an fp64 accumulator must take fp64 products one after another or in a tree, to "
+            "nearest even, subnormals kept"
+        )
+    if of.product == "fp64" and of.format != "fp64":
+        raise ValueError("products must be rounded to fp64 only for an fp64 accumulator")
+
+
+def _check_order(order: Order, tiles: Mapping[str, int]) -> None:
+    small = [letter for letter in order if letter.islower()]
+    tiled = sorted(letter.lower() for letter in order if letter.isupper())
+    if len(set(order)) != len(order) or not set(tiled) <= set(small):
+        raise ValueError(
+            f"accumulation order must name each loop once, a tile loop with its own, not {order!r}"
+        )
+    for letter in tiled:
+        if tiles.get(letter, 0) < 1:
+            raise ValueError(f"tiles must give the size of {letter!r}, which the order tiles")
+        if order.index(letter.upper()) > order.index(letter):
+            raise ValueError(f"the tile loop {letter.upper()!r} must run outside {letter!r}")

@@ -41,7 +41,7 @@ def add_exactly(limbs: Array, x: float) -> None:
 
 @njit(cache=True)
 def round_exactly(limbs: Array) -> float:
-    """Round the sum to binary64 *to odd*, so that it may be rounded again; the limbs are used up."""
+    """Round the sum to binary64 *to odd*, so that it may be rounded again; uses the limbs up."""
     _carry(limbs)
     negative = limbs[LIMBS - 1] < 0
     if negative:

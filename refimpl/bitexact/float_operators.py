@@ -18,6 +18,7 @@ Sources: IEEE 754-2019 for each rounding; the compositions are stated here.
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.bitexact.accumulate import kernel_rows, patches
 from refimpl.bitexact.accumulation import Accumulation, accumulation_of
 from refimpl.bitexact.call import (
     Attributes,
@@ -32,7 +33,6 @@ from refimpl.bitexact.call import (
 )
 from refimpl.bitexact.formats import Cast, cast_of, decode, encode, format_of
 from refimpl.bitexact.mac import accumulate, add_rounded
-from refimpl.bitexact.accumulate import kernel_rows, patches
 
 
 def conv2d_float(tensors: Tensors, attributes: Attributes) -> Stages:

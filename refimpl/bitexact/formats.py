@@ -14,7 +14,7 @@ Sources: IEEE 754-2019, 3.4; Micikevicius et al., "FP8 formats for deep learning
 (2022), Table 1, for e4m3 and e5m2; bf16 is binary32 without its last 16 bits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -295,12 +295,14 @@ def _encode_integers(values: Array, cast: Cast) -> Array:
     if of.bits > 32:
         raise ValueError("a real number must be cast to an integer of at most 32 bits")
     clipped = np.clip(wide, *of.limits)  # before rounding: the limits are integers
-    whole = {
-        "nearest_even": np.rint,
-        "toward_zero": np.trunc,
-        "nearest_away": lambda x: np.trunc(x + np.copysign(0.5, x)),
-    }[cast.rounding](clipped)
-    return to_integers(whole.astype(np.int64), of.name)
+    return to_integers(_WHOLE[cast.rounding](clipped).astype(np.int64), of.name)
+
+
+_WHOLE: dict[str, Callable[[Array], Array]] = {
+    "nearest_even": np.rint,
+    "toward_zero": np.trunc,
+    "nearest_away": lambda x: np.trunc(x + np.copysign(0.5, x)),
+}
 
 
 def _words_of_rounded(rounded: Array, of: NumberFormat) -> Array:

@@ -1,6 +1,7 @@
 """Convolution, shift product, PSSA and X-volution in integers, every stage between.
 
-    conv2d           acc = Σ (x − z_x)·(w − z_w) ; biased = acc + b ; before_clip = rule(biased) + z_y
+    conv2d           acc = Σ (x − z_x)·(w − z_w) ; biased = acc + b
+                     before_clip = rule(biased) + z_y
     shift_product    wide = (x − z_x)·(x' − z_x) ; before_clip = rule(wide) + z_t
     pssa             shift_product, then conv2d on the product with zero point z_t; or, with
                      "product": "wide", conv2d on the wide product itself (int17)
@@ -18,6 +19,7 @@ Sources: Jacob et al., arXiv:1712.05877 (2018), Eq. 4 to 7; the compositions are
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.bitexact.accumulate import kernel_rows, patches
 from refimpl.bitexact.call import (
     Attributes,
     Stages,
@@ -31,7 +33,6 @@ from refimpl.bitexact.call import (
 )
 from refimpl.bitexact.formats import format_named, format_of, integers_of, to_integers
 from refimpl.bitexact.integer_sum import integer_accumulator, sum_integers
-from refimpl.bitexact.accumulate import kernel_rows, patches
 from refimpl.bitexact.requantise import factor_of, requantise
 
 SHARED = ("x", "t_multiplier", "t_shift")
@@ -50,9 +51,10 @@ def shift_product_integer(tensors: Tensors, attributes: Attributes) -> Stages:
     centred = centre(x, zero)
     copies = shifted(centred, attributes)
     wide = repeated(centred, attributes) * copies
+    bits = 2 * format_of(x).bits + 2  # of a product of differences of two such numbers
     stages = {
         "shifted": to_integers(copies + zero, name),
-        "wide_product": to_integers(wide, "int32"),
+        "wide_product": to_integers(wide, "int32" if bits <= 32 else "int64"),
     }
     if attributes.get("product", "requantised") == "wide":
         return stages
@@ -61,6 +63,7 @@ def shift_product_integer(tensors: Tensors, attributes: Attributes) -> Stages:
         factor_of(tensors, "t_"),
         rounding=attributes["rounding"],
         zero_point=attributes["t_zero"],
+        bits=max(bits, 32),
     )
     stages["product_before_clip"] = to_integers(before, "int32")
     stages["product"] = to_integers(before, attributes.get("product_format", name))

@@ -35,9 +35,7 @@ class IntegerAccumulator:
         if not 8 <= self.bits <= 48:
             raise ValueError(f"an integer accumulator must have 8 to 48 bits, not {self.bits}")
         if self.overflow not in ("wrap", "saturate"):
-            raise ValueError(
-                f"an integer accumulator must wrap or saturate, not {self.overflow!r}"
-            )
+            raise ValueError(f"an integer accumulator must wrap or saturate, not {self.overflow!r}")
         if self.pass_terms < 0:
             raise ValueError(f"pass_terms must be 0 (all) or more, not {self.pass_terms}")
         Accumulation(order=self.order, tiles=self.tiles)  # checks both

@@ -5,7 +5,7 @@ exact; each addition is rounded once (``rounding.py``). Where the description is
 machine's own binary32 does the same, faster.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numba import njit
@@ -17,6 +17,7 @@ from refimpl.bitexact.exact_sum import LIMBS, add_exactly, round_exactly
 from refimpl.bitexact.formats import format_named
 from refimpl.bitexact.rounding import MODES, OVERFLOWS, add_odd, round_to
 
+Rounder: TypeAlias = tuple[int, int, float, int, int, bool]  # what ``round_to`` takes
 SEQUENTIAL, TREE, EXACT, ALIGNED = range(len(LANE_ORDERS))
 
 
@@ -33,13 +34,14 @@ def accumulate(rows: Array, columns: Array, of: Accumulation, start: Array | Non
     ``rows`` may also be (n, o, k): other weights for each image. ``start`` (o,) is what each
     accumulator (or total) begins with; 0 if None.
     """
-    n, terms, pixels = columns.shape
+    n, terms, _ = columns.shape
     every = np.broadcast_to(rows, (n, *rows.shape[-2:]))
     size = of.pass_terms or max(terms, 1)
     passes = max(-(-terms // size), 1)
     begin = np.zeros(every.shape[1]) if start is None else start.astype(np.float64)
-    run = _run_binary32 if is_plain(of) else _run_any
-    return run(every, columns, of, begin, (passes, size, pixels))
+    if is_plain(of):
+        return _run_binary32(every, columns, begin)
+    return _run_any(every, columns, of, begin, (passes, size))
 
 
 def is_plain(of: Accumulation) -> bool:
@@ -58,20 +60,23 @@ def add_rounded(a: Array, b: Array, of: Accumulation) -> Array:
     return out
 
 
-def _adder(of: Accumulation) -> tuple[int, int, float, int, int, bool]:
+def _adder(of: Accumulation) -> Rounder:
     flush = of.subnormals == "flushed"
     return (*of.into.grid, MODES[of.rounding], OVERFLOWS[of.overflow], flush)
 
 
 @njit(cache=True)
-def _add_all(left, right, adder, out):  # type: ignore[no-untyped-def]
+def _add_all(
+    left: Array,
+    right: Array,
+    adder: Rounder,
+    out: Array,
+) -> None:
     for at in range(out.size):
         out[at] = _add(left[at], right[at], adder)
 
 
-def _run_binary32(
-    rows: Array, columns: Array, _: Accumulation, begin: Array, sizes: tuple[int, int, int]
-) -> Sums:
+def _run_binary32(rows: Array, columns: Array, begin: Array) -> Sums:
     shared = rows.strides[0] == 0 or len(rows) == 1
     sums = (
         sum_float32(rows[0], columns, begin)
@@ -85,10 +90,9 @@ def _run_binary32(
 
 
 def _run_any(
-    rows: Array, columns: Array, of: Accumulation, begin: Array, sizes: tuple[int, int, int]
+    rows: Array, columns: Array, of: Accumulation, begin: Array, sizes: tuple[int, int]
 ) -> Sums:
-    passes, size, pixels = sizes
-    n, outputs, _ = rows.shape
+    (passes, size), (n, outputs, _), pixels = sizes, rows.shape, columns.shape[2]
     total = np.empty((n, outputs, pixels))
     partial = np.empty((n, passes, outputs, pixels))
     flush, adder = of.subnormals == "flushed", _adder(of)
@@ -111,7 +115,17 @@ def _run_any(
 
 
 @njit(cache=True)
-def _sum_any(rows, columns, begin, cut, flags, products, adder, total, partial):  # type: ignore[no-untyped-def]
+def _sum_any(
+    rows: Array,
+    columns: Array,
+    begin: Array,
+    cut: tuple[int, int, int, int],
+    flags: tuple[bool, bool],
+    products: Rounder,
+    adder: Rounder,
+    total: Array,
+    partial: Array,
+) -> None:
     size, lanes, lane_order, aligned_bits = cut
     carried, fused = flags
     outputs, terms = rows.shape
@@ -134,13 +148,25 @@ def _sum_any(rows, columns, begin, cut, flags, products, adder, total, partial):
             total[o, p] = outer
 
 
-@njit(cache=True, inline="always")
-def _add(a, b, adder):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _add(
+    a: float,
+    b: float,
+    adder: Rounder,
+) -> float:
     return round_to(a + b if adder[0] == 53 else add_odd(a, b), *adder)
 
 
 @njit(cache=True)
-def _add_group(acc, group, count, lane_order, aligned_bits, adder, limbs):  # type: ignore[no-untyped-def]
+def _add_group(
+    acc: float,
+    group: Array,
+    count: int,
+    lane_order: int,
+    aligned_bits: int,
+    adder: Rounder,
+    limbs: Array,
+) -> float:
     if lane_order == EXACT:
         return _add_exact(acc, group, count, adder, limbs)
     if lane_order == ALIGNED:
@@ -176,7 +202,13 @@ def _plain_sum(acc: float, group: Array, count: int) -> float:
 
 
 @njit(cache=True)
-def _add_exact(acc, group, count, adder, limbs):  # type: ignore[no-untyped-def]
+def _add_exact(
+    acc: float,
+    group: Array,
+    count: int,
+    adder: Rounder,
+    limbs: Array,
+) -> float:
     if not _all_finite(acc, group, count):
         return _plain_sum(acc, group, count)
     limbs[:] = 0
@@ -191,7 +223,13 @@ def _add_exact(acc, group, count, adder, limbs):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _add_aligned(acc, group, count, aligned_bits, adder):  # type: ignore[no-untyped-def]
+def _add_aligned(
+    acc: float,
+    group: Array,
+    count: int,
+    aligned_bits: int,
+    adder: Rounder,
+) -> float:
     if not _all_finite(acc, group, count):
         return _plain_sum(acc, group, count)
     largest = abs(acc)

@@ -13,14 +13,14 @@ A real factor is a multiplier m and a shift s: factor = m/2^s. For an accumulato
     tosa_double    ⌊(a·m + 2^(s−1) ± 2³⁰) / 2^s⌋, + for a ≥ 0 and − for a < 0; the 2³⁰ where s > 31
     float_even     nearest to fl32(fl32(a)·f), ties to even; f a binary32 scale, no shift
 
-then y = clip(rule + zero point, low, high). TOSA's scaling of 32 bits without double rounding is
-``half_up``. All integer rules are exact in 64-bit integers: the multiplier must be below
-2^(63 − bits of the accumulator).
+``tosa_double`` is ``tflite_double`` wherever that is defined, s ≥ 31; TOSA's scaling of 32 bits
+without double rounding is ``half_up``. Then y = clip(rule + zero point, low, high). All integer
+rules are exact in 64-bit integers: the multiplier must be below 2^(63 − bits of the accumulator).
 
 Sources: gemmlowp (Jacob et al., arXiv:1712.05877, 2018, section 2.3) for ``tflite_double``, its
-saturating rounding doubling high multiplication and rounding shift; TOSA 1.0 specification, RESCALE,
-for what ``tosa_double`` computes; ONNX QLinearConv with ONNX Runtime's binary32 scale for
-``float_even``; the others stated here.
+saturating rounding doubling high multiplication and rounding shift; TOSA 1.0, RESCALE, for what
+``tosa_double`` computes; ONNX QLinearConv with ONNX Runtime's binary32 scale for ``float_even``;
+the others stated here.
 """
 
 from collections.abc import Callable, Mapping
@@ -175,10 +175,10 @@ def _float_even(accumulator: Array, scale: Array) -> Array:
 RULES: dict[str, Callable[[Array, Array], Array]] = {
     "half_up": _half_up,
     "half_even": _half_even,
-    "half_away": _half_away,
     "floor": _floor,
-    "toward_zero": _toward_zero,
     "tflite_double": _tflite_double,
+    "half_away": _half_away,
+    "toward_zero": _toward_zero,
     "tosa_double": _tosa_double,
 }
 """The integer rules: (product, shift), both int64, to the rounded integer."""

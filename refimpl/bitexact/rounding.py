@@ -11,6 +11,8 @@ Source: Boldo and Melquiond, "Emulation of FMA and correctly rounded sums: prove
 rounding to odd", IEEE Trans. Computers 57 (2008), theorem 1; Knuth's TwoSum for the error of a sum.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -22,11 +24,11 @@ INFINITE, SATURATED, NOT_A_NUMBER = 0, 1, 2
 OVERFLOWS = {"infinity": INFINITE, "saturate": SATURATED, "nan": NOT_A_NUMBER}
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def round_to_grid(x: float, digits: int, least: int, mode: int) -> float:
     """Round to ``digits`` significand bits, multiples of 2^``least`` at the finest; no overflow."""
     word = np.float64(x).view(np.int64)
-    magnitude = word & np.int64(0x7FFFFFFFFFFFFFFF)
+    magnitude: Any = word & np.int64(0x7FFFFFFFFFFFFFFF)
     exponent = (magnitude >> 52) - 1023
     if exponent == 1024 or magnitude == 0:
         return x
@@ -46,14 +48,15 @@ def round_to_grid(x: float, digits: int, least: int, mode: int) -> float:
     else:
         step = np.int64(1) << drop
         if mode == NEAREST_EVEN:
-            magnitude += (step >> 1) - 1 + ((magnitude >> drop) & 1)
+            odd = np.int64(1) if drop == 52 else (magnitude >> drop) & 1  # 52: the hidden bit
+            magnitude += (step >> 1) - 1 + odd
         elif mode == NEAREST_AWAY:
             magnitude += step >> 1
         magnitude &= -step
     return np.int64(sign | magnitude).view(np.float64)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def round_to(
     x: float,
     digits: int,
@@ -79,9 +82,9 @@ def round_to(
     return y
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def add_odd(a: float, b: float) -> float:
-    """a + b, its last bit set where the sum is inexact: round-to-odd."""
+    """A + b, its last bit set where the sum is inexact: round-to-odd."""
     total = a + b
     if not abs(total) < np.inf:
         return total

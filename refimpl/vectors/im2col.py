@@ -11,7 +11,7 @@ the inverse wherever every element is reached, and finds columns that contradict
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.bitexact.accumulate import Order
+from refimpl.bitexact.accumulation import Order
 from refimpl.ops.conv2d import ConvGeometry
 
 FORMULAS = {

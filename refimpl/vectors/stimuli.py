@@ -14,7 +14,8 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact import random
-from refimpl.bitexact.operators import OPERATORS
+from refimpl.bitexact.formats import default_cast, encode, format_named, to_integers
+from refimpl.bitexact.operators import FLOAT_ARITHMETICS, INTEGER_ARITHMETICS, OPERATORS
 from refimpl.ops.shift_product import FOUR_DIRECTIONS
 from refimpl.vectors.case import Case, Choices, ordered, shown
 
@@ -71,9 +72,10 @@ def random_cases(
     for operator in operators:
         if operator not in OPERATORS:
             raise ValueError(f"operator must be one of {', '.join(OPERATORS)}, not {operator!r}")
-    make = {"int8": _random_int8, "fp32": _random_fp32}
+    make = dict.fromkeys(INTEGER_ARITHMETICS, _random_integer)
+    make |= dict.fromkeys(FLOAT_ARITHMETICS, _random_float)
     return [
-        make[arithmetic](operator, sizes, choices, seed)
+        make[arithmetic](operator, arithmetic, sizes, choices, seed)
         for operator in dict.fromkeys(operators)
         for arithmetic in dict.fromkeys(choices.arithmetics)
     ]
@@ -119,39 +121,86 @@ def _random_id(operator: str, arithmetic: str, sizes: Sizes, seed: str) -> str:
     return f"{operator.replace('_', '-')}-{arithmetic}-{shape}{steps}{apart}-{seed}"
 
 
-def _random_int8(operator: str, sizes: Sizes, choices: Choices, seed: str) -> Case:
-    name = _random_id(operator, "int8", sizes, seed)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spread:
+    """How integers of a format are drawn: deviation of a uniform one, zero points, factors.
 
-    def draw(tensor: str, shape: tuple[int, ...], low: int, high: int, dtype: Any) -> Array:
-        return random.integers(name, tensor, shape, low, high).astype(dtype)
+    Factors are m/2^s with m from [2^``top``/2, 2^``top``): an accumulator of twice the format's
+    bits, times m, stays below 2⁶². ``t_shift`` makes the largest products saturate.
+    """
+
+    deviation: int
+    x_zero: int
+    t_zero: int
+    y_zero: int
+    top: int
+    t_multiplier: int
+    t_shift: int
+    weights: str
+    accumulator_bits: int = 32
+
+
+SPREADS = {
+    "int8": _Spread(
+        deviation=74, x_zero=-7, t_zero=5, y_zero=3, top=31,
+        t_multiplier=1518500250, t_shift=37,  # 2^30.5: about 1/91
+        weights="int8",
+    ),
+    "int4": _Spread(
+        deviation=5, x_zero=-1, t_zero=1, y_zero=1, top=31,
+        t_multiplier=1518500250, t_shift=33,  # about 1/6
+        weights="int4",
+    ),
+    "int16": _Spread(
+        deviation=18918, x_zero=-7, t_zero=5, y_zero=3, top=15,
+        t_multiplier=23170, t_shift=29,  # 2^14.5: about 1/23000
+        weights="int8", accumulator_bits=48,
+    ),
+}  # fmt: skip
+
+
+def _random_integer(
+    operator: str, arithmetic: str, sizes: Sizes, choices: Choices, seed: str
+) -> Case:
+    name = _random_id(operator, arithmetic, sizes, seed)
+    of, form = SPREADS[arithmetic], format_named(arithmetic)
+
+    def draw(tensor: str, shape: tuple[int, ...], low: int, high: int, to: str) -> Array:
+        return to_integers(random.integers(name, tensor, shape, low, high), to)
 
     image = (sizes.batch, sizes.channels, sizes.height, sizes.width)
-    tensors: dict[str, Array] = {"x": draw("x", image, -128, 127, np.int8)}
-    zeros = {"x_zero": -7}
+    tensors: dict[str, Array] = {"x": draw("x", image, *form.limits, arithmetic)}
+    zeros: dict[str, Any] = {"x_zero": of.x_zero}
     if operator != "conv2d":
-        zeros["t_zero"] = 5
+        zeros["t_zero"] = of.t_zero
         tensors |= {
-            "t_multiplier": np.array([1518500250], np.int32),  # 2^30.5: about 1/91 with its shift,
-            "t_shift": np.array([37], np.int8),  # so that the largest products saturate
+            "t_multiplier": np.array([of.t_multiplier], np.int32),
+            "t_shift": np.array([of.t_shift], np.int8),
         }
+    weights = format_named(of.weights)
     for suffix, shape in _kernel_shapes(operator, sizes).items():
         taps = shape[1] * shape[2] * shape[3]
-        deviation = isqrt(taps * 74 * 74 * 74 * 74)  # of a sum of products of uniform int8 numbers
-        zeros["y_zero"] = 3
+        spread = of.deviation * SPREADS[of.weights].deviation
+        deviation = isqrt(taps * spread * spread)  # of a sum of products of uniform numbers
+        zeros["y_zero"] = of.y_zero
         tensors |= {
-            f"w{suffix}": draw(f"w{suffix}", shape, -127, 127, np.int8),
-            f"b{suffix}": draw(f"b{suffix}", shape[:1], -deviation, deviation, np.int32),
+            f"w{suffix}": draw(
+                f"w{suffix}", shape, -weights.limits[1], weights.limits[1], of.weights
+            ),
+            f"b{suffix}": draw(f"b{suffix}", shape[:1], -deviation, deviation, "int32"),
             f"multiplier{suffix}": draw(
-                f"multiplier{suffix}", shape[:1], 2**30, 2**31 - 1, np.int32
+                f"multiplier{suffix}", shape[:1], 2 ** (of.top - 1), 2**of.top - 1, "int32"
             ),
             f"shift{suffix}": np.full(
-                shape[:1], 31 + (deviation // 256).bit_length(), np.int8
+                shape[:1], of.top + (deviation >> form.bits).bit_length(), np.int8
             ),  # a standard deviation of about the range: some outputs saturate, most do not
         }
+    if of.accumulator_bits != 32 and operator != "shift_product":
+        zeros["accumulator"] = {"bits": of.accumulator_bits}
     return Case(
         id=name,
         operator=operator,
-        arithmetic="int8",
+        arithmetic=arithmetic,
         attributes={
             **_attributes(operator, _geometry(sizes)),
             **zeros,
@@ -163,17 +212,19 @@ def _random_int8(operator: str, sizes: Sizes, choices: Choices, seed: str) -> Ca
     )
 
 
-def _random_fp32(operator: str, sizes: Sizes, choices: Choices, seed: str) -> Case:
-    name = _random_id(operator, "fp32", sizes, seed)
+def _random_float(
+    operator: str, arithmetic: str, sizes: Sizes, choices: Choices, seed: str
+) -> Case:
+    name = _random_id(operator, arithmetic, sizes, seed)
 
-    def draw(tensor: str, shape: tuple[int, ...]) -> Array:
-        return random.bell(name, tensor, shape).astype(np.float32)
+    def draw(tensor: str, shape: tuple[int, ...], to: str = "fp32") -> Array:
+        return encode(random.bell(name, tensor, shape), default_cast(to))
 
     image = (sizes.batch, sizes.channels, sizes.height, sizes.width)
-    tensors = {"x": draw("x", image)}
+    tensors = {"x": draw("x", image, arithmetic)}
     for suffix, shape in _kernel_shapes(operator, sizes).items():
         tensors |= {
-            f"w{suffix}": draw(f"w{suffix}", shape),
+            f"w{suffix}": draw(f"w{suffix}", shape, arithmetic),
             f"b{suffix}": draw(f"b{suffix}", shape[:1]),
         }
         if operator == "xvolution":
@@ -181,7 +232,7 @@ def _random_fp32(operator: str, sizes: Sizes, choices: Choices, seed: str) -> Ca
     return Case(
         id=name,
         operator=operator,
-        arithmetic="fp32",
+        arithmetic=arithmetic,
         attributes=_attributes(operator, _geometry(sizes)) | ordered(operator, choices),
         tensors=tensors,
         stimulus=_random_stimulus(seed),

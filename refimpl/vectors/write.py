@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 from refimpl.arrays import Array
 from refimpl.bitexact.bounds import CLASS, bound_output
-from refimpl.bitexact.operators import accumulation_of
-from refimpl.bitexact.requantise import FORMULAS
+from refimpl.bitexact.describe import described as described_arithmetic
+from refimpl.bitexact.operators import OPERATORS
 from refimpl.vectors.case import Case
 from refimpl.vectors.files.constants import to_verilog
 from refimpl.vectors.files.kinds import CASE_KINDS, KINDS, TENSOR_KINDS, encode
@@ -176,22 +176,13 @@ def physical(case: Case, name: str, array: Array, how: Written) -> Physical:
 
 def arithmetic(case: Case) -> dict[str, Any]:
     """What rounds, in which order, to which format: in words and formulas."""
-    if case.arithmetic == "fp32":
-        declared = {"name": "fp32", "rounding": "to nearest, ties to even", "subnormals": "kept"}
-        if case.operator != "shift_product":
-            declared["accumulation"] = accumulation_of(case.attributes).formula
-        if case.operator == "xvolution":
-            declared["sum"] = "each branch: z = fl32(fl32(y*s) + t) ; output = fl32(z_c + z_a)"
-        return declared | {"bound_class": CLASS}
-    rule = case.attributes["rounding"]
-    return {
-        "name": "int8",
-        "accumulator": "int32, two's complement, wraps",
-        "requantisation": f"{rule}: {FORMULAS[rule]}, a = accumulator, m = multiplier, s = shift",
-        "saturation": "after the zero point is added, to [-128, 127]; the stage before_clip "
-        "shows the value before it, clipped to int32",
-        "padding": "real zero, the input's zero point",
-    }
+    declared = described_arithmetic(case.operator, case.arithmetic, case.attributes)
+    return declared | ({"bound_class": CLASS} if is_bounded(case) else {})
+
+
+def is_bounded(case: Case) -> bool:
+    """Whether a case's output has a bound: plain binary32, of an operator that has one."""
+    return case.arithmetic == "fp32" and case.operator in OPERATORS
 
 
 def npy(array: Array) -> bytes:
@@ -206,7 +197,7 @@ def _tensors(case: Case, computed: Mapping[str, Array]) -> Iterator[tuple[str, s
     output = OUTPUT.get(case.operator, "output")
     for name, array in computed.items():
         yield name, "output" if name == output else "stage", array
-    if case.arithmetic == "fp32":
+    if is_bounded(case):
         of = bound_output(case.operator, case.tensors, case.attributes)
         yield "reference", "reference", of.reference
         yield "bound", "bound", of.bound

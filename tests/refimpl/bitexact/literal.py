@@ -33,11 +33,24 @@ def tflite_double(a: int, multiplier: int, shift: int) -> int:
     return (high >> exponent) + (1 if remainder > threshold else 0)
 
 
+def _signed(of, magnitude):
+    return magnitude if of >= 0 else -magnitude
+
+
+def tosa_double(a, multiplier, shift):
+    """TOSA's RESCALE with double rounding: 2^30 more, away from zero, where it shifts on."""
+    more = 0 if shift <= 31 else _signed(a, 2**30)
+    return (a * multiplier + 2 ** (shift - 1) + more) // 2**shift
+
+
 RULES = {
     "half_up": lambda a, m, s: floor(Fraction(a * m, 2**s) + Fraction(1, 2)),
     "half_even": lambda a, m, s: round(Fraction(a * m, 2**s)),
     "floor": lambda a, m, s: floor(Fraction(a * m, 2**s)),
     "tflite_double": tflite_double,
+    "half_away": lambda a, m, s: _signed(a, floor(Fraction(abs(a) * m, 2**s) + Fraction(1, 2))),
+    "toward_zero": lambda a, m, s: int(Fraction(a * m, 2**s)),
+    "tosa_double": tosa_double,
 }
 
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from refimpl.bitexact import accumulate
 from refimpl.bitexact.accumulate import (
-    Accumulation,
     channel_statistics,
     kernel_rows,
     patches,
@@ -155,25 +154,3 @@ def test_statistics_add_in_order_and_not_pairwise():
     values = np.array([1.0, 2.0**53, 1.0, -(2.0**53)]).reshape(1, 1, 2, 2)
     mean, _ = channel_statistics(values)
     assert mean.item() == 0.0  # in order; (1 + 2^53) + (1 − 2^53) would not be
-
-
-@pytest.mark.small
-@pytest.mark.parametrize(
-    ("choice", "sentence"),
-    [
-        ({"order": "vuc"}, "accumulation order must be 'cuv' or 'uvc', not 'vuc'"),
-        ({"bias": "middle"}, "bias must come 'first' or 'last', not 'middle'"),
-    ],
-)
-def test_an_unknown_order_is_refused_in_one_sentence(choice, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        Accumulation(**choice)
-
-
-@pytest.mark.small
-def test_the_formula_says_where_the_bias_enters():
-    last, first = Accumulation(order="uvc").formula, Accumulation(bias="first").formula
-    assert last.startswith("acc = 0 ; for uvc: ")
-    assert last.endswith("y = fl(acc + b)")
-    assert first.startswith("acc = b ; for cuv: ")
-    assert "y =" not in first

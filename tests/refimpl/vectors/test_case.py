@@ -109,7 +109,7 @@ def test_a_size_below_one_is_refused(name):
     ("make", "sentence"),
     [
         (lambda: Sizes(kernel=4), "kernel must be odd, not 4"),
-        (lambda: Choices(arithmetics=("fp16",)), "arithmetic must be one of int8, fp32, not"),
+        (lambda: Choices(arithmetics=("fp12",)), "arithmetic must be one of int8, int4, "),
         (lambda: Choices(rounding="away"), "rounding must be one of half_up, half_even, floor"),
         (lambda: random_cases(["softmax"], SMALL, Choices()), "operator must be one of conv2d, "),
     ],

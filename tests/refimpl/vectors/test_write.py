@@ -102,7 +102,7 @@ def test_the_manifest_says_all_that_decides_a_bit():
             assert entry["arithmetic"]["requantisation"].startswith("half_up: floor(")
             assert "wraps" in entry["arithmetic"]["accumulator"]
         elif case.operator != "shift_product":
-            assert "fl32(w*x)" in entry["arithmetic"]["accumulation"]
+            assert "R_fp32(w*x)" in entry["arithmetic"]["accumulation"]
 
 
 def test_the_manifest_is_validated_and_names_command_licence_and_versions():
