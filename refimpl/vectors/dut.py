@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from refimpl.bitexact.accumulate import BiasAt, Order
+from refimpl.bitexact.accumulation import BiasAt, Order
 from refimpl.bitexact.adders import Adders, adders_of
 from refimpl.bitexact.operators import OPERATORS
 from refimpl.bitexact.requantise import RULES
