@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hwsim.workload import Convolution, Primitive, Unmodelled
+from hwsim.workload import Primitive, Unmodelled, macs_of
 
 
 class Priced(Protocol):
@@ -85,13 +85,9 @@ def coverage(layers: Sequence[PricedLayer], free: Mapping[str, str] | None = Non
         unit="nodes" if by_node else "primitives",
         costed=asked - len(lacking.intersection(nodes)) if by_node else len(costed),
         asked=asked,
-        costed_macs=sum(_macs(each.primitive) for each in costed),
-        macs=sum(_macs(each.primitive) for each in every),
+        costed_macs=sum(macs_of(each.primitive) for each in costed),
+        macs=sum(macs_of(each.primitive) for each in every),
         not_executable=tuple(f"{count} x {reason}" for reason, count in counted.items()),
         free=beside,
         unknown_macs=any(isinstance(each.primitive, Unmodelled) for each in missing),
     )
-
-
-def _macs(primitive: Primitive) -> int:
-    return primitive.macs if isinstance(primitive, Convolution) else 0

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from hwsim.convention import scalesim_cost
 from hwsim.cost import Cost
 from hwsim.coverage import Coverage, coverage
+from hwsim.dynamic import PerPixel, TiledAttention
+from hwsim.dynamic_cost import attention_cost, per_pixel_cost
 from hwsim.energy import Energy, energy_of
 from hwsim.integers import ceil_div
 from hwsim.lowering import FORMS, convolution_layer
@@ -30,6 +32,7 @@ from hwsim.workload import (
     Copy,
     Layer,
     Primitive,
+    Shift,
     Unmodelled,
     VectorPrimitive,
 )
@@ -37,11 +40,15 @@ from hwsim.workload import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrimitiveCost:
-    """One primitive with its cost and tiling, or the ``reason`` why it is not executable."""
+    """One primitive with its cost and tiling, or the ``reason`` why it is not executable.
+
+    ``way`` names how a product per pixel is done: the cheapest that the machine executes.
+    """
 
     primitive: Primitive
     cost: Cost
     tiling: Tiling | None = None
+    way: str | None = None
     reason: str | None = None
 
 
@@ -173,6 +180,11 @@ def _layer_cost(layer: Layer, runs: dict[Convolution, Run], machine: Machine) ->
         elif isinstance(primitive, Copy):
             priced = _copy_cost(primitive, machine)
             shelter = 0
+        elif isinstance(primitive, Shift):
+            priced = _shift_cost(primitive, machine)
+        elif isinstance(primitive, PerPixel | TiledAttention):
+            priced = _dynamic_cost(primitive, runs, machine)
+            shelter = 0
         else:
             priced = _vector_cost(primitive, machine, shelter if primitive.fused else 0)
             shelter = max(0, shelter - priced.cost.hidden_vector_cycles) if primitive.fused else 0
@@ -228,6 +240,34 @@ def _copy_cost(work: Copy, machine: Machine) -> PrimitiveCost:
         compulsory_bytes=read + written,
     )
     return PrimitiveCost(primitive=work, cost=cost)
+
+
+def _shift_cost(work: Shift, machine: Machine) -> PrimitiveCost:
+    """A copy where the machine shifts by copying; else an address in the read that follows."""
+    if machine.mover is None or machine.mover.shift != "copy":
+        return PrimitiveCost(primitive=work, cost=Cost())
+    copy = Copy(read_elements=work.elements, write_elements=work.elements, label=work.label)
+    return PrimitiveCost(primitive=work, cost=_copy_cost(copy, machine).cost)
+
+
+def _dynamic_cost(
+    work: PerPixel | TiledAttention, runs: dict[Convolution, Run], machine: Machine
+) -> PrimitiveCost:
+    def price(product: Convolution) -> Cost:
+        if product not in runs:
+            runs[product] = best_run(product, machine)
+        return _array_cost(product, runs[product], machine).cost
+
+    if isinstance(work, PerPixel):
+        chosen = per_pixel_cost(work, machine, price)
+        if chosen is not None:
+            return PrimitiveCost(primitive=work, cost=chosen.cost, way=chosen.way)
+    else:
+        cost = attention_cost(work, machine, price)
+        if cost is not None:
+            return PrimitiveCost(primitive=work, cost=cost)
+    reason = f"{work.label}: {machine.name} executes no way to do it"
+    return PrimitiveCost(primitive=work, cost=Cost(), reason=reason)
 
 
 def _vector_cost(work: VectorPrimitive, machine: Machine, shelter: int) -> PrimitiveCost:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from hwsim.machine import Array, Machine
-from hwsim.workload import Convolution, Copy, Primitive, Unmodelled
+from hwsim.workload import Convolution, Copy, Primitive, Shift, Unmodelled, macs_of
 
 LITERAL = {
     ("output-stationary", "serial"): "hwsim.systolic",
@@ -60,8 +60,8 @@ def evidence_of(
 ) -> Evidence:
     """Evidence of the numbers that these primitives have on a machine."""
     asked = [each for each in primitives if not isinstance(each, Unmodelled)]
-    array = any(isinstance(each, Convolution) for each in asked)
-    beside = any(not isinstance(each, Convolution | Copy) for each in asked)
+    array = any(macs_of(each) for each in asked)
+    beside = any(not isinstance(each, Convolution | Copy | Shift) for each in asked)
     here = [
         each
         for each in judged

@@ -3,9 +3,10 @@
 Everything an array of multiply-accumulate elements does is a ``Convolution``; a matrix product is
 one with a 1×1 kernel and width 1 (``matrix_product``), and a batch of products that share no
 operand is a grouped one. What is done element by element is an ``Elementwise``, ``Pooling`` or
-``Softmax``; what is moved without computing, a ``Copy``. An ``Unmodelled`` stands for what a
-workload asks and nothing here describes: it is never costed and always named. A ``label`` says what
-a primitive is for; it takes no part in comparisons, so equal shapes cost the same.
+``Softmax``, a sum over an axis a ``Reduction``; what is moved without computing, a ``Copy`` or a
+``Shift``. Weights that are data themselves are in ``hwsim.dynamic``. An ``Unmodelled`` stands for
+what a workload asks and nothing here describes: it is never costed and always named. A ``label``
+says what a primitive is for; it takes no part in comparisons, so equal shapes cost the same.
 
 A batch normalisation that follows a convolution is folded into it at inference and appears
 nowhere, unless a form says that it is kept.
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 from hwsim.checks import at_least, one_of
+from hwsim.dynamic import PerPixel, TiledAttention
 
 Dim: TypeAlias = Literal["m", "n", "k"]
 
@@ -239,6 +241,36 @@ class Softmax:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reduction:
+    """``outputs`` sums of equally many of ``inputs`` numbers: additions in a vector unit."""
+
+    inputs: int
+    outputs: int
+    label: str = field(default="sum", compare=False)
+    kind: ClassVar[str] = "add"
+    fused: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        at_least("reduction inputs", self.inputs, 1)
+        at_least("reduction outputs", self.outputs, 1)
+
+    @property
+    def operations(self) -> int:
+        """Additions, the first one to zero included."""
+        return self.inputs
+
+    @property
+    def read_elements(self) -> int:
+        """Numbers read from DRAM."""
+        return self.inputs
+
+    @property
+    def write_elements(self) -> int:
+        """Numbers written to DRAM."""
+        return self.outputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
     """Numbers read and written elsewhere, unchanged: a transpose, a concatenation, a padding."""
 
@@ -253,6 +285,34 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """A feature map read ``down`` and ``right`` pixels away: what moves it is the machine's choice.
+
+    ``circular`` reads the other edge past an edge, otherwise there are zeros.
+    """
+
+    elements: int
+    down: int
+    right: int
+    circular: bool = True
+    label: str = field(default="shift", compare=False)
+    kind: ClassVar[str] = "shift"
+
+    def __post_init__(self) -> None:
+        at_least("shift elements", self.elements, 1)
+
+    @property
+    def read_elements(self) -> int:
+        """Numbers read where a shift is a copy."""
+        return self.elements
+
+    @property
+    def write_elements(self) -> int:
+        """Numbers written where a shift is a copy."""
+        return self.elements
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unmodelled:
     """Something asked that no primitive describes, with the ``reason``."""
 
@@ -261,8 +321,14 @@ class Unmodelled:
     kind: ClassVar[str] = "unmodelled"
 
 
-VectorPrimitive: TypeAlias = Elementwise | Pooling | Softmax
-Primitive: TypeAlias = Convolution | VectorPrimitive | Copy | Unmodelled
+VectorPrimitive: TypeAlias = Elementwise | Pooling | Softmax | Reduction
+Dynamic: TypeAlias = PerPixel | TiledAttention
+Primitive: TypeAlias = Convolution | VectorPrimitive | Dynamic | Copy | Shift | Unmodelled
+
+
+def macs_of(primitive: Primitive) -> int:
+    """Multiply-accumulates of one primitive, wherever they are done; none for one of elements."""
+    return primitive.macs if isinstance(primitive, Convolution | PerPixel | TiledAttention) else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,5 +345,5 @@ class Layer:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of its convolutions and matrix products."""
-        return sum(p.macs for p in self.primitives if isinstance(p, Convolution))
+        """Multiply-accumulates of its convolutions, matrix products and products per pixel."""
+        return sum(macs_of(primitive) for primitive in self.primitives)

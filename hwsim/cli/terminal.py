@@ -2,7 +2,7 @@
 
 from rich.console import Console, RenderableType
 
-WIDTH = 200  # columns of a table, whatever it is written to
+WIDTH = 230  # columns of a table, whatever it is written to
 UNUSABLE = 2
 
 

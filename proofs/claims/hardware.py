@@ -326,7 +326,7 @@ def _explain_kinds(side: int, channels: int, kernel: int, stride: int) -> str:
 
 def _kinds_beside_convolution(side: int, channels: int, kernel: int, stride: int) -> list[str]:
     lowered = lower("xvolution-fused", _site(side, channels, kernel, stride), relu=False)
-    return [p.kind for p in lowered if not isinstance(p, Convolution)]
+    return [p.kind for p in lowered if isinstance(p, Elementwise)]
 
 
 @claim(

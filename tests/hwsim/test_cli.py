@@ -56,7 +56,7 @@ def test_one_layer_at_another_size_with_a_hypothetical_unit(hwsim):
 def test_forms_compares_every_form_of_a_stage(hwsim):
     status, out, _ = hwsim("forms resnet34 conv5_x -m tpu-v1")
     assert status == 0
-    assert "xvolution-fused: costed 15 of 15 primitives" in out
+    assert "xvolution-fused: costed 39 of 39 primitives" in out
     assert "attention: costed 33 of 39 primitives" in out
 
 
@@ -93,7 +93,7 @@ def test_help_is_help(hwsim, line):
         ),
         ("estimate resnet50 -m tpu-v1 --layer conv9", "layer of resnet50 must be one of conv1,"),
         ("estimate resnet50 -m tpu-v1 --stage conv1", "stage must be one of conv2_x, "),
-        ("estimate resnet50 -m tpu-v1 --form pssa", "form must be one of convolution, "),
+        ("estimate resnet50 -m tpu-v1 --form dense", "form must be one of convolution, "),
         ("estimate resnet50 -m tpu-v1 --batch 0", "batch must be an integer of at least 1, not 0"),
         ("estimate resnet50 -m tpu-v1 --input 224", "input must be height x width as in 224x224"),
         ("estimate resnet50 -m tpu-v1 --vector-lanes 0", "vector.lanes must be an integer of at"),

@@ -13,7 +13,7 @@ from hwsim.report.table import evidence_lines, forms_table, layer_table
 
 
 def lines(table):
-    console = Console(width=200, file=StringIO())
+    console = Console(width=230, file=StringIO())
     console.print(table)
     return console.file.getvalue().splitlines()
 
@@ -51,7 +51,11 @@ def test_cycles_relative_to_the_plain_form_are_work_over_efficiency():
     assert [row[13:16] for row in rows if row[0] == "convolution"] == [["1.00", "1.00", "1.00"]]
     for row in rows:
         cycles, work, efficiency = (float(cell) for cell in row[13:16])
-        assert abs(cycles - work / efficiency) < 0.02 * cycles
+        if not compared[row[0]].cost.macs:  # all of it on the vector unit
+            assert work == efficiency == 0
+            continue
+        rounded = 0.005 * (1 + 1 / efficiency + work / efficiency**2)  # of three printed numbers
+        assert abs(cycles - work / efficiency) < 1.1 * rounded
 
 
 def test_a_machine_is_shown_with_every_source():

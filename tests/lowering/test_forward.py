@@ -1,0 +1,144 @@
+"""Every form, run as lowered and tiled, gives what the golden model gives."""
+
+from dataclasses import replace
+from math import expm1
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hwsim.execute import array, dynamic, execute
+from hwsim.execute.dynamic import WAYS
+from hwsim.lowering import Options, build, write
+from hwsim.systolic import simulate
+from hwsim.workload import Convolution
+from tests.hwsim.strategies import buffers, machine
+from tests.lowering.cases import GOLDEN, cases, given_of, numbers
+from tests.lowering.golden import SOFTMAX, golden
+
+UNIT = 2.0**-53
+
+
+def bound(graph, given):
+    """How far two evaluations of a softmax form may differ in float64, whole numbers given.
+
+    Projections of whole numbers are exact, so scores z are. An exponent is a rounded difference,
+    with one more for each of up to n blocks of keys: a weight is within a factor e^{±r} of another
+    evaluation's, r = 16(n + 1)u·max|z| + (10n + 8)u for n keys, and so is a sum of values from the
+    same sum of their sizes, with n roundings more. What follows is linear: 64 covers its roundings.
+    Numbers given are at most 3 in size, so v and q, k at most 9c, an output projection 3·v times.
+    """
+    _, channels, height, width = graph.tensors["x"].shape
+    keys, deep, values = max(9, height * width), len(given["w_q"]), len(given["w_v"])
+    projected = 9 * channels
+    r = 16 * (keys + 1) * UNIT * deep * projected**2 + (10 * keys + 8) * UNIT
+    return (expm1(r) + 64 * keys * UNIT) * (3 * values * projected + 27 * projected)
+
+
+def agrees(form, graph, given, result, expected):
+    if form not in SOFTMAX:
+        return result.shape == expected.shape and bool((result == expected).all())
+    most = bound(graph, given)
+    return result.shape == expected.shape and bool((np.abs(result - expected) <= most).all())
+
+
+@pytest.mark.parametrize("form", GOLDEN)
+def test_running_the_primitives_tile_by_tile_gives_the_golden_result(form):
+    @settings(max_examples=8, deadline=None, database=None, derandomize=True)
+    @given(cases(form), st.sampled_from(WAYS))
+    def check(case, way):
+        form, site, options, graph, numbers, unit = case
+        result = execute(graph, numbers, unit, way=way).results["y"]
+        assert agrees(form, graph, numbers, result, golden(form, site, options, numbers))
+
+    check()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(["convolution", "xvolution-fused", "xvolution-sa"]).flatmap(cases))
+def test_so_it_does_when_every_tile_runs_on_the_literal_array(case):
+    form, site, options, graph, numbers, unit = case
+
+    def literal(a, b):
+        return simulate(a, b, unit.array, unit.dataflow).product
+
+    result = execute(graph, numbers, unit, product=literal).results["y"]
+    assert (result == golden(form, site, options, numbers)).all()
+
+
+SITE = Convolution(
+    batch=2, in_channels=3, height=5, width=4, out_channels=5, kernel_h=3, kernel_w=3, padding=1
+)
+
+
+DEFAULT = Options()
+
+
+def holds(form, options=DEFAULT, **changes):
+    """Whether a form of one site agrees on a machine that has to cut it into ragged tiles."""
+    site = replace(SITE, **changes)
+    graph, given = given_of(form, site, options, 7)
+    unit = machine(buffers=buffers(150))
+    try:
+        result = execute(graph, given, unit).results["y"]
+    except LookupError:
+        return False
+    return agrees(form, graph, given, result, golden(form, site, options, given))
+
+
+def test_a_swapped_direction_is_seen_to_fail(monkeypatch):
+    straight = build.Build.shift
+
+    def swapped(self, x, offset, boundary):
+        return straight(self, x, (-offset[0], -offset[1]), boundary)
+
+    rightwards = Options(directions=((0, 1), (1, 0)))
+    assert holds("xvolution-fused", rightwards)
+    monkeypatch.setattr(build.Build, "shift", swapped)
+    assert not holds("xvolution-fused", rightwards)
+
+
+def test_a_missing_halo_row_is_seen_to_fail(monkeypatch):
+    whole = array.rows_of
+    assert holds("convolution")
+    monkeypatch.setattr(array, "rows_of", lambda conv, rows: whole(conv, rows)[:-1])
+    assert not holds("convolution")
+
+
+def test_a_dropped_ragged_tile_is_seen_to_fail(monkeypatch):
+    whole = array._cut
+
+    def even(total, size):
+        return [piece for piece in whole(total, size) if len(piece) == size]
+
+    assert holds("convolution")
+    monkeypatch.setattr(array, "_cut", even)
+    assert not holds("convolution")
+
+
+def test_a_shift_that_does_not_wrap_around_is_seen_to_fail(monkeypatch):
+    straight = build.Build.shift
+
+    def stopping(self, x, offset, boundary):
+        return straight(self, x, offset, "zero")
+
+    assert holds("pssa")
+    monkeypatch.setattr(build.Build, "shift", stopping)
+    assert not holds("pssa")
+
+
+def test_a_stride_of_the_queries_alone_is_seen_to_fail(monkeypatch):
+    assert holds("local-attention", stride=2)
+    monkeypatch.setattr(dynamic, "_start", lambda work, at, size, side: at - side // 2)
+    assert not holds("local-attention", stride=2)
+
+
+@pytest.mark.parametrize("missing", ["x", "w"])
+def test_a_tensor_that_is_missing_or_of_another_shape_is_refused(missing):
+    graph = write("convolution", SITE)
+    given = numbers(graph, 0)
+    with pytest.raises(ValueError, match=rf"^{missing} must be given with shape \(.*not None$"):
+        execute(graph, {n: a for n, a in given.items() if n != missing}, machine())
+    with pytest.raises(ValueError, match=rf"^{missing} must be given with shape .*, not \(1,\)$"):
+        execute(graph, given | {missing: np.zeros(1)}, machine())
