@@ -7,8 +7,9 @@ IMAGE  ?= astronaut
 OUT    ?= out
 ORACLES := $(VENV)-oracles/.installed
 SCALESIM := $(VENV)-scalesim/.installed
+TOSA := $(VENV)-tosa/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oracles test-rtl test-browser bench check lint types contracts lock clean
+.PHONY: help demo test test-oracles test-rtl test-browser bench scores check lint types contracts lock clean
 
 help: ; @grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -35,6 +36,9 @@ test-browser: $(READY) ## reports in a real browser (installs Debian's chromium 
 
 bench: $(ORACLES) ## speed beside PyTorch and the machine's own limit (a few minutes; be alone)
 	$(VENV)-oracles/bin/python -m benchmarks --out "$(OUT)/benchmarks.md" --json "$(OUT)/benchmarks.json"
+
+scores: $(READY) $(TOSA) ## what test sets catch, ours and others' (some minutes): writes docs/score.md
+	$(BIN)/python -m benchmarks.scores --tosa $(VENV)-tosa
 
 check: lint types contracts ## lint, types and import contracts
 
@@ -73,5 +77,11 @@ $(SCALESIM):
 	$(VENV)-scalesim/bin/python -m pip install --quiet scalesim==3.0.0 "numpy==2.3.*"
 	@touch $@
 
+$(TOSA):
+	@echo "== creating $(VENV)-tosa: TOSA's tools by exact version, with the NumPy they work with"
+	$(PYTHON) -m venv $(VENV)-tosa
+	$(VENV)-tosa/bin/python -m pip install --quiet tosa-tools==2026.8.0 "numpy<2.2"
+	@touch $@
+
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(VENV)-oracles $(VENV)-scalesim $(OUT)
+	rm -rf $(VENV) $(VENV)-oracles $(VENV)-scalesim $(VENV)-tosa $(OUT)

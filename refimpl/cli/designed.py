@@ -1,6 +1,7 @@
 """Designed sets: few outputs that catch what is known."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from refimpl.cli.worth import Operators
 from refimpl.score.measure import covered_ids
 from refimpl.score.select import default_cases, known_operators
 from refimpl.vectors.case import Case, Choices
+from refimpl.vectors.memory import Plan, run_in_one_memory
 from refimpl.vectors.write import About, Written, set_files
 
 
@@ -21,6 +23,9 @@ def designed(
     rounding: Annotated[
         str, typer.Option(help="int8: half_up, half_even, floor or tflite_double.")
     ] = "half_up",
+    sequence: Annotated[
+        bool, typer.Option(help="Also all cases in one memory, without reset, under stalls.")
+    ] = False,
     layout: Annotated[
         str, typer.Option(help="Layout of .bin and .hex; see docs/vectors.md.")
     ] = "nchw",
@@ -40,12 +45,14 @@ def designed(
         cases = default_cases(chosen, choices)
         words = ["refimpl", "designed", "SET", *(f"--operator {each}" for each in operator or ())]
         words += [] if rounding == "half_up" else [f"--rounding {rounding}"]
+        words += ["--sequence"] if sequence else []
         words += [] if layout == "nchw" else [f"--layout {layout}"]
         with progress("writing", len(cases)) as advance:
             files = set_files(
                 _each(cases, advance),
                 about=About(command=" ".join(words), tool_version=io.tool_version()),
                 written=Written(layout=layout),
+                sequencer=partial(run_in_one_memory, plan=Plan()) if sequence else None,
                 coverage=lambda case, _: covered_ids(case),
             )
             count = io.write_directory(out, files)

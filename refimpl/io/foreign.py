@@ -117,8 +117,8 @@ def _of_node(node: Any, operands: list[Any], name: str) -> list[Subject]:
             x=x,
             w=w,
             pads=_pads(attributes, x, w, common),
-            x_zero=_scalar(x_zero),
-            w_zero=_scalar(w_zero),
+            x_zero=_zeros(x_zero)[0],
+            w_zero=_zeros(w_zero),
         )
         return [integer_subject(found)]
     x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, b = (*operands, None)[:9]
@@ -128,25 +128,16 @@ def _of_node(node: Any, operands: list[Any], name: str) -> list[Subject]:
         w=w,
         b=b,
         pads=_pads(attributes, x, w, common),
-        x_zero=_scalar(x_zero),
-        w_zero=_scalar(w_zero),
+        x_zero=_zeros(x_zero)[0],
+        w_zero=_zeros(w_zero),
     )
     factors = x_scale.astype(np.float64) * w_scale.astype(np.float64) / y_scale
-    return [requantised_subject(found, np.atleast_1d(factors), _scalar(y_zero))]
+    return [requantised_subject(found, np.atleast_1d(factors), _zeros(y_zero)[0])]
 
 
-def _scalar(array: Array | None) -> int:
-    """A zero point; one per channel must be the same in all of them.
-
-    Raises
-    ------
-    UnusableError
-        If it is not.
-    """
-    values = np.zeros(1, int) if array is None else np.unique(array)
-    if len(values) != 1:
-        raise UnusableError(f"zero points of weights must agree, not be {values.tolist()}")
-    return int(values[0])
+def _zeros(array: Array | None) -> tuple[int, ...]:
+    """Zero points as integers; none is one of 0."""
+    return (0,) if array is None else tuple(int(each) for each in np.atleast_1d(array))
 
 
 def _pads(attributes: dict[str, Any], x: Any, w: Any, of: dict[str, Any]) -> Pads:
@@ -205,8 +196,8 @@ def tosa_subjects(place: Path, name: str) -> Iterator[Subject]:
             stride=tuple(attribute["stride"]),
             dilation=tuple(attribute["dilation"]),
             pads=(top, left, bottom, right),
-            x_zero=_scalar(x_zero),
-            w_zero=_scalar(w_zero),
+            x_zero=_zeros(x_zero)[0],
+            w_zero=_zeros(w_zero),
         )
     )
 

@@ -239,6 +239,23 @@ def carried(value: Array, _: Known) -> Array:
     return np.cumsum(value, axis=0, dtype=value.dtype)
 
 
+def fold_carries(value: Array, _: Known, *, channels: int, pixels: int) -> Array:
+    """Every tile of outputs and pixels starts from the sums of the tile before it.
+
+    Tiles run pixels outermost, then outputs, image after image; lanes beyond a ragged edge keep
+    what they hold.
+    """
+    flat = value.astype(np.int64).reshape(*value.shape[:2], -1)
+    lanes = np.zeros((channels, pixels), np.int64)
+    for image in flat:
+        for first in range(0, image.shape[1], pixels):
+            for channel in range(0, image.shape[0], channels):
+                tile = image[channel : channel + channels, first : first + pixels]
+                tile += lanes[: tile.shape[0], : tile.shape[1]]
+                lanes[: tile.shape[0], : tile.shape[1]] = tile
+    return flat.reshape(value.shape)
+
+
 def swap_groups(value: Array, of: Known) -> Array:
     """The two groups of channels the other way round."""
     return np.concatenate([value[:, of["channels"] :], value[:, : of["channels"]]], axis=1)
@@ -339,6 +356,7 @@ CHANGES: dict[str, Change] = SHIFT_CHANGES | {
         unwritten_ragged,
         image_again,
         carried,
+        fold_carries,
         swap_groups,
         one_zero_for_all,
         zero_of_x,

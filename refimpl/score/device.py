@@ -71,7 +71,8 @@ def accumulate_int8(
     x: Array, zero: Array, tensors: Tensors, attributes: Attributes, at: Probe
 ) -> tuple[Array, tuple[int, ...]]:
     """Accumulators (n, o, pixels) and the shape (n, o, i, j) that they fill."""
-    kernels = at("w", tensors["w"].astype(np.int32)) - int(attributes.get("w_zero", 0))
+    w_zero = np.reshape(attributes.get("w_zero", 0), (-1, 1, 1, 1))  # one, or one per output
+    kernels = at("w", tensors["w"].astype(np.int32)) - w_zero
     raw = at("x", x.astype(np.int32))
     per_channel = at("zero", zero)[:, None, None]
     centred = at("centred", raw - per_channel, raw=raw, zero=per_channel)

@@ -10,7 +10,7 @@ Sources: ONNX operators Conv-22, ConvInteger-10, QLinearConv-10; TOSA 1.0, secti
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from refimpl.bitexact.requantise import Factor, fixed_point
 from refimpl.score.kill import Subject
 from refimpl.vectors.case import Case
 
+Zeros: TypeAlias = tuple[int, ...]
 NO_FACTOR = Factor(np.array([2**30]), np.array([31]))
 
 
@@ -27,7 +28,7 @@ NO_FACTOR = Factor(np.array([2**30]), np.array([31]))
 class Convolution:
     """A convolution as others describe it: arrays in our axes, padding top, left, bottom, right.
 
-    ``w_zero`` is subtracted from every weight. ``b`` may be missing.
+    ``w_zero`` is subtracted from the weights, one value or one per output. ``b`` may be missing.
     """
 
     id: str
@@ -40,7 +41,7 @@ class Convolution:
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
     groups: int = 1
     x_zero: int = 0
-    w_zero: int = 0
+    w_zero: Zeros = (0,)
 
     def attributes(self) -> dict[str, Any]:
         """Geometry as our operators take it; padding only where both ends of a side agree."""
@@ -73,7 +74,7 @@ def integer_subject(of: Convolution) -> Subject:
     ValueError
         If its words are neither int8 nor uint8.
     """
-    x, x_zero = _signed(of.image(), of.x_zero, "x")
+    x, (x_zero,) = _signed(of.image(), (of.x_zero,), "x")
     w, w_zero = _signed(of.w, of.w_zero, "w")
     return Subject(_case(of, x, w, x_zero, w_zero, NO_FACTOR, 0), "biased")
 
@@ -86,7 +87,7 @@ def requantised_subject(of: Convolution, factors: Array, y_zero: int) -> Subject
     ValueError
         If its words are neither int8 nor uint8, or a factor is out of range.
     """
-    x, x_zero = _signed(of.image(), of.x_zero, "x")
+    x, (x_zero,) = _signed(of.image(), (of.x_zero,), "x")
     w, w_zero = _signed(of.w, of.w_zero, "w")
     factor = fixed_point(np.broadcast_to(factors, (len(w),)))
     return Subject(_case(of, x, w, x_zero, w_zero, factor, y_zero - 128))
@@ -111,19 +112,21 @@ def _quantised(of: Convolution) -> Case:
     b = np.zeros(len(w), np.float32) if of.b is None else of.b
     if all(_is_int8(array) for array in (x, w)) and (np.rint(b) == b).all():
         whole = {"x": x.astype(np.int8), "w": w.astype(np.int8), "b": b.astype(np.int32)}
-        return _case(_with_bias(of, whole["b"]), whole["x"], whole["w"], 0, 0, NO_FACTOR, 0)
+        return _case(_with_bias(of, whole["b"]), whole["x"], whole["w"], 0, (0,), NO_FACTOR, 0)
     scale = affine(x)
     weights = quantise_weights(w)
     bias = quantise_bias(b, weights.scale * scale.scale)
     quantised = quantise(x, scale)
-    return _case(_with_bias(of, bias), quantised, weights.w, scale.zero_point, 0, NO_FACTOR, 0)
+    return _case(_with_bias(of, bias), quantised, weights.w, scale.zero_point, (0,), NO_FACTOR, 0)
 
 
 def _case(
-    of: Convolution, x: Array, w: Array, x_zero: int, w_zero: int, factor: Factor, y_zero: int
+    of: Convolution, x: Array, w: Array, x_zero: int, w_zero: Zeros, factor: Factor, y_zero: int
 ) -> Case:
     outputs = len(w)
-    zeros = {"x_zero": x_zero, "y_zero": y_zero} | ({"w_zero": w_zero} if w_zero else {})
+    zeros: dict[str, Any] = {"x_zero": x_zero, "y_zero": y_zero}
+    if any(w_zero):
+        zeros["w_zero"] = list(w_zero)
     return Case(
         id=of.id,
         operator="conv2d",
@@ -154,14 +157,14 @@ def _with_bias(of: Convolution, b: Array) -> Convolution:
     )
 
 
-def _signed(array: Array, zero: int, name: str) -> tuple[Array, int]:
+def _signed(array: Array, zeros: Zeros, name: str) -> tuple[Array, Zeros]:
     if array.dtype == np.uint8:
-        return (array.astype(np.int16) - 128).astype(np.int8), zero - 128
+        return (array.astype(np.int16) - 128).astype(np.int8), tuple(each - 128 for each in zeros)
     if array.dtype != np.int8:
         raise ValueError(
             f"{name} of a quantised convolution must be int8 or uint8, not {array.dtype}"
         )
-    return array, zero
+    return array, zeros
 
 
 def _is_int8(array: Array) -> bool:

@@ -22,6 +22,21 @@ from refimpl.vectors.case import Case
 Outcome: TypeAlias = Literal["killed", "survived", "equivalent", "declared"]
 
 
+SCALING = frozenset(
+    {
+        "multiplier",
+        "shift",
+        "rounding",
+        "to_scale",
+        "scaled",
+        "y_zero",
+        "before_clip",
+        "limits",
+        "output",
+    }
+)
+
+
 class Subject(NamedTuple):
     """A case, and the stage that the set lets one observe; None is the output."""
 
@@ -116,8 +131,14 @@ def shows(
 ) -> bool:
     """Whether a case shows a mutant: a bit of what is observed, or of memory, differs."""
     if is_sequential(mutant):
-        return not np.array_equal(image(case, before, None), image(case, before, mutant))
+        healthy, faulty = (image(case, before, each, stage) for each in (None, mutant))
+        return not np.array_equal(healthy, faulty)
     return _bytes(_observed(run(case, mutant), stage)) != _bytes(_observed(golden, stage))
+
+
+def shows_in_sums(mutant: Mutant) -> bool:
+    """Whether a mutant can show in the int32 sum with its bias, before anything is scaled."""
+    return mutant.site not in SCALING
 
 
 def _observed(stages: Stages, stage: str | None) -> Array:

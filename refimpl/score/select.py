@@ -11,7 +11,6 @@ set-covering problem", Mathematics of Operations Research 4 (1979), 233-235.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from refimpl.bitexact.requantise import RULES
 from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.defaults import DEFAULTS
 from refimpl.score.kill import shows
@@ -22,6 +21,8 @@ from refimpl.score.recipe import Recipe
 from refimpl.score.sequence import Before, is_sequential
 from refimpl.score.stimuli import cook
 from refimpl.vectors.case import Case, Choices
+
+ROUNDINGS = ("half_up", "half_even", "floor", "tflite_double")  # that default sets are for
 
 
 class Cooked(NamedTuple):
@@ -84,7 +85,7 @@ def select(operator: str) -> tuple[str, ...]:
         for each in CATALOGUE[operator].mutants
         if each.half == "design" and not each.equivalent
     ]
-    rules = tuple(RULES) if operator.endswith("int8") else (Choices().rounding,)
+    rules = ROUNDINGS if operator.endswith("int8") else (Choices().rounding,)
     candidates = [
         _candidate(operator, recipe, [Choices(rounding=rule) for rule in rules], mutants)
         for recipe in CATALOGUE[operator].recipes

@@ -41,8 +41,10 @@ def is_sequential(mutant: Mutant) -> bool:
     return mutant.site in SITES
 
 
-def image(case: Case, before: Before | None, mutant: Mutant | None) -> Array:
-    """Memory after the case has run, guards included: int64 words."""
+def image(
+    case: Case, before: Before | None, mutant: Mutant | None, stage: str | None = None
+) -> Array:
+    """Memory after the case has run, guards included: int64 words of the output, or of a stage."""
     site, change = ("", None) if mutant is None else (mutant.site, _bound(mutant))
 
     def at(which: str, value: Any, **known: Any) -> Any:
@@ -63,7 +65,8 @@ def image(case: Case, before: Before | None, mutant: Mutant | None) -> Array:
         tensors=tensors,
         stimulus=case.stimulus,
     )
-    *_, output = run_probed(loaded, probe).values()
+    stages = run_probed(loaded, probe)
+    output = list(stages.values())[-1] if stage is None else stages[stage]
     words = at("drain", output.reshape(-1).astype(np.int64), ready=ready_cycles(case, output.size))
     memory = np.full(len(words) + 2 * GUARD, PREFILL, np.int64)
     memory[GUARD : GUARD + len(words)] = words

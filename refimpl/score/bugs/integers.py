@@ -191,6 +191,15 @@ BATCH: tuple[Bug, ...] = (
         "image_again",
     ),
     bug(
+        "fold-carries",
+        "missed clear",
+        "every tile of outputs and pixels starts from the sums of the tile before",
+        "accumulator",
+        "fold_carries",
+        channels=ARRAY.c_out,
+        pixels=ARRAY.pixels,
+    ),
+    bug(
         "images-carry",
         "missed clear",
         "accumulators are not cleared between images of a batch",

@@ -44,11 +44,11 @@ def save_case(place, node, operands, output):
 @pytest.mark.parametrize("pads", [(1, 1, 1, 1), (0, 1, 2, 0)])
 def test_conv_integer_gives_the_sums_of_the_definition(tmp_path, kind, pads):
     x, w = words((2, 3, 5, 4), kind), words((4, 3, 3, 2), kind)
-    x_zero, w_zero = words((), kind), words((), kind)
+    x_zero, w_zero = words((), kind), words((4,), kind)
     wide = np.pad(
         x.astype(int) - int(x_zero), ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3]))
     )
-    expected = conv2d(wide, w.astype(int) - int(w_zero), stride=(2, 1))
+    expected = conv2d(wide, w.astype(int) - w_zero.astype(int)[:, None, None, None], stride=(2, 1))
     node = helper.make_node(
         "ConvInteger", ["x", "w", "xz", "wz"], ["y"], pads=list(pads), strides=[2, 1]
     )
