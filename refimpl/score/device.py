@@ -108,17 +108,24 @@ def gather(image: Array, geometry: ConvGeometry, at: Probe, *, zero: Array) -> A
 
 
 def window_geometry(x: Array, w: Array, attributes: Attributes) -> ConvGeometry:
-    """Where a convolution with these attributes reads; padding None is "same"."""
+    """Where a convolution with these attributes reads.
+
+    Padding None is "same"; of four numbers (others' test cases have such) it is top, left, bottom,
+    right, and ``padding`` of the result are the first two.
+    """
     dilation = tuple(attributes.get("dilation", (1, 1)))
     padding = attributes.get("padding")
-    return conv_geometry(
-        x.shape,
+    ends = same_padding(w.shape[2:], dilation) if padding is None else tuple(padding)
+    top, left, bottom, right = (*ends, *ends)[:4]
+    room = (*x.shape[:2], x.shape[2] + top + bottom, x.shape[3] + left + right)
+    unpadded = conv_geometry(
+        room,
         w.shape,
         stride=tuple(attributes.get("stride", (1, 1))),
-        padding=same_padding(w.shape[2:], dilation) if padding is None else tuple(padding),
         dilation=dilation,
         groups=int(attributes.get("groups", 1)),
     )
+    return unpadded._replace(padding=(top, left))
 
 
 def requantised(sums: Array, tensors: Tensors, attributes: Attributes, at: Probe) -> Stages:

@@ -1,9 +1,8 @@
 """Test cases of other projects as subjects of a score: convolutions of ONNX and of TOSA.
 
 Others' words become ours without changing a product: uint8 is int8 with 128 taken from word and
-zero point; channels-last images and kernels are transposed; padding that differs from side to side
-becomes part of the image, at the zero point. Floats that are whole numbers of int8 are taken as
-they are, other floats are quantised by ``refimpl.bitexact.quantise``. A case without
+zero point; channels-last images and kernels are transposed. Floats that are whole numbers of int8
+are taken as they are, other floats are quantised by ``refimpl.bitexact.quantise``. A case without
 requantisation lets one observe the sum with its bias, not the output.
 
 Sources: ONNX operators Conv-22, ConvInteger-10, QLinearConv-10; TOSA 1.0, section 2.3.2 (CONV2D).
@@ -44,26 +43,13 @@ class Convolution:
     w_zero: Zeros = (0,)
 
     def attributes(self) -> dict[str, Any]:
-        """Geometry as our operators take it; padding only where both ends of a side agree."""
+        """Geometry as our operators take it; padding of four numbers where a side's ends differ."""
         return {
             "stride": list(self.stride),
             "dilation": list(self.dilation),
-            "padding": list(self.pads[:2]) if self.is_symmetric else [0, 0],
+            "padding": list(self.pads[:2] if self.pads[:2] == self.pads[2:] else self.pads),
             **({"groups": self.groups} if self.groups > 1 else {}),
         }
-
-    @property
-    def is_symmetric(self) -> bool:
-        """Whether padding is the same at both ends of each axis."""
-        return self.pads[:2] == self.pads[2:]
-
-    def image(self) -> Array:
-        """The input, padded at the zero point where our attributes cannot say it."""
-        if self.is_symmetric:
-            return self.x
-        top, left, bottom, right = self.pads
-        ends = ((0, 0), (0, 0), (top, bottom), (left, right))
-        return np.pad(self.x, ends, constant_values=self.x_zero)
 
 
 def integer_subject(of: Convolution) -> Subject:
@@ -74,7 +60,7 @@ def integer_subject(of: Convolution) -> Subject:
     ValueError
         If its words are neither int8 nor uint8.
     """
-    x, (x_zero,) = _signed(of.image(), (of.x_zero,), "x")
+    x, (x_zero,) = _signed(of.x, (of.x_zero,), "x")
     w, w_zero = _signed(of.w, of.w_zero, "w")
     return Subject(_case(of, x, w, x_zero, w_zero, NO_FACTOR, 0), "biased")
 
@@ -87,7 +73,7 @@ def requantised_subject(of: Convolution, factors: Array, y_zero: int) -> Subject
     ValueError
         If its words are neither int8 nor uint8, or a factor is out of range.
     """
-    x, (x_zero,) = _signed(of.image(), (of.x_zero,), "x")
+    x, (x_zero,) = _signed(of.x, (of.x_zero,), "x")
     w, w_zero = _signed(of.w, of.w_zero, "w")
     factor = fixed_point(np.broadcast_to(factors, (len(w),)))
     return Subject(_case(of, x, w, x_zero, w_zero, factor, y_zero - 128))
@@ -95,7 +81,7 @@ def requantised_subject(of: Convolution, factors: Array, y_zero: int) -> Subject
 
 def float_subjects(of: Convolution) -> list[Subject]:
     """A float convolution twice: in binary32, and as the int8 convolution that it quantises to."""
-    tensors = {"x": of.image(), "w": of.w} | ({} if of.b is None else {"b": of.b})
+    tensors = {"x": of.x, "w": of.w} | ({} if of.b is None else {"b": of.b})
     single = Case(
         id=of.id,
         operator="conv2d",
@@ -108,7 +94,7 @@ def float_subjects(of: Convolution) -> list[Subject]:
 
 
 def _quantised(of: Convolution) -> Case:
-    x, w = of.image(), of.w
+    x, w = of.x, of.w
     b = np.zeros(len(w), np.float32) if of.b is None else of.b
     if all(_is_int8(array) for array in (x, w)) and (np.rint(b) == b).all():
         whole = {"x": x.astype(np.int8), "w": w.astype(np.int8), "b": b.astype(np.int32)}

@@ -8,7 +8,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.operators import Stages
 from refimpl.ops.shift_product import offsets
-from refimpl.score.device import window_geometry
+from refimpl.score.device import gather, window_geometry
 from refimpl.score.models import run_probed
 from refimpl.score.shifts import neighbour
 from refimpl.score.site import HEALTHY, Probe
@@ -64,9 +64,9 @@ class _Convolution(NamedTuple):
         geometry = window_geometry(self.image, w, case.attributes)
         n, c, height, width = self.image.shape
         wide = np.int64 if case.arithmetic == "int8" else np.float64
-        padded = geometry.pad(self.image.astype(wide) - self.zero[:, None, None])
-        taps = [padded[window] for _, _, window in geometry.taps()]
-        centred = np.stack(taps, axis=2).reshape(n, -1, geometry.output[0] * geometry.output[1])
+        own = self.image.astype(wide) - self.zero[:, None, None]
+        seen = gather(own, geometry, HEALTHY, zero=self.zero)
+        centred = seen.reshape(n, -1, seen.shape[-1])
         row, col = (
             np.arange(size) * step + np.arange(many)[:, None] * apart - pad
             for size, step, many, apart, pad in zip(
@@ -169,11 +169,12 @@ def _sizes(case: Case, convolutions: list[_Convolution]) -> Values:
         geometry = window_geometry(first.image, w, attributes)
         for name in ("kernel", "stride", "padding", "dilation"):
             values |= dict(zip((f"{name}_h", f"{name}_w"), getattr(geometry, name), strict=True))
+        ends = attributes.get("padding") or geometry.padding
+        room = (height + ends[0] + ends[-2], width + ends[1] + ends[-1])
         unread = [
-            size + 2 * pad - apart * (taps - 1) - 1 - step * (many - 1)
-            for size, pad, apart, taps, step, many in zip(
-                (height, width),
-                geometry.padding,
+            size - apart * (taps - 1) - 1 - step * (many - 1)
+            for size, apart, taps, step, many in zip(
+                room,
                 geometry.dilation,
                 geometry.kernel,
                 geometry.stride,
