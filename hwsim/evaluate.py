@@ -18,6 +18,7 @@ from hwsim.coverage import Coverage, coverage
 from hwsim.dynamic import PerPixel, TiledAttention
 from hwsim.dynamic_cost import attention_cost, per_pixel_cost
 from hwsim.energy import Energy, energy_of
+from hwsim.im2col import windows_written
 from hwsim.integers import ceil_div
 from hwsim.lowering import FORMS, convolution_layer
 from hwsim.machine import Machine
@@ -114,6 +115,7 @@ def estimate(asked: Network, machine: Machine) -> Estimate:
 
 def cost_layers(layers: Sequence[Layer], machine: Machine) -> tuple[LayerCost, ...]:
     """Cost of each layer; equal convolutions are searched once."""
+    layers = [windows_written(layer, machine) for layer in layers]
     runs: dict[Convolution, Run] = {}
     for layer in layers if machine.convention == "own" else ():
         for primitive in layer.primitives:

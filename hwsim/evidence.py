@@ -17,9 +17,11 @@ from hwsim.machine import Array, Machine
 from hwsim.workload import Convolution, Copy, Primitive, Shift, Unmodelled, macs_of
 
 LITERAL = {
-    ("output-stationary", "serial"): "hwsim.systolic",
-    ("weight-stationary", "serial"): "hwsim.systolic",
-    ("input-stationary", "serial"): "hwsim.systolic",
+    "serial": "hwsim.systolic",
+    "overlapped": "hwsim.literal.overlapped",
+    "row-stationary": "hwsim.literal.row_stationary",
+    "cube": "hwsim.literal.cube",
+    "adder-tree": "hwsim.literal.adder_tree",
 }
 """The literal simulation that the tests hold each closed form equal to."""
 
@@ -88,9 +90,12 @@ def _array_cycles(machine: Machine, here: Sequence[Judged]) -> str:
         counted = [each.sentence for each in here if each.kind == machine.convention]
         return ", ".join([f"in {machine.convention}'s convention", *counted])
     array = machine.array
-    folds = array.folds if isinstance(array, Array) else "serial"
-    literal = LITERAL.get((machine.dataflow, folds))
-    found = [f"equal to {literal} in every tried case"] if literal else ["closed form"]
+    if isinstance(array, Array):
+        plain = array.folds == "serial" and not array.double_buffered_weights
+        kind = "serial" if plain else "overlapped"
+    else:
+        kind = machine.dataflow
+    found = [f"equal to {LITERAL[kind]} in every tried case"]
     found += [each.sentence for each in here if each.kind in {"rtl", "estimator"}]
     return ", ".join(found)
 
@@ -100,4 +105,5 @@ def _dram(machine: Machine) -> str:
         return f"compulsory bytes only, as {machine.convention} without stalls says nothing of it"
     dram = machine.dram
     latency = "bandwidth" if not dram.latency_cycles else "latency and bandwidth"
-    return f"{latency} model, equal to hwsim.buffers in every tried case"
+    passed = "" if machine.l2 is None else ", which passes the declared L2 as if it were not there"
+    return f"{latency} model, equal to hwsim.buffers in every tried case{passed}"
