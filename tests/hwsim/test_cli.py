@@ -1,5 +1,6 @@
 import csv
 import json
+import resource
 import subprocess
 import sys
 from importlib.resources import files
@@ -171,3 +172,41 @@ def test_a_network_is_costed_at_its_published_size_unless_told(hwsim, line, head
     status, out, _ = hwsim(line)
     assert status == 0
     assert out.splitlines()[0].startswith(f"{heading}; energy in pJ by horowitz-45nm (45 nm)")
+
+
+def test_resnet50_from_the_shell_takes_less_than_a_second_of_the_processor():
+    """Cold, in a process of its own; its time on the processor, as others may be using it too."""
+    code = "import sys; sys.argv = ['hwsim', *sys.argv[1:]]; from hwsim.cli import main; main()"
+    taken = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        line = ["estimate", "resnet50", "--machine", "tpu-v1"]
+        subprocess.run([sys.executable, "-c", code, *line], capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(taken) < 1
+
+
+def test_the_convention_is_an_option_and_is_named(hwsim):
+    status, out, _ = hwsim("estimate alexnet -m scalesim-default --convention scalesim")
+    assert status == 0
+    assert "on scalesim-default, counted as scalesim does" in out
+    status, _, err = hwsim("estimate alexnet -m davinci-310p --convention scalesim")
+    assert status == 2
+    assert err.startswith("hwsim: convention must be own, not scalesim")
+
+
+def test_a_file_is_estimated_with_its_coverage_by_node(hwsim, tmp_path):
+    path = tmp_path / "net.csv"
+    path.write_text("Layer,M,N,K,\nfirst,8,8,8,\n")
+    status, out, _ = hwsim("estimate", path, "-m", "tpu-v1", "--energy", "eyeriss-normalised")
+    assert status == 0
+    assert "eyeriss-normalised (65 nm, in units of one MAC)" in out
+    assert "energy: without mac" in out
+    assert out.endswith("costed 1 of 1 nodes, 100.0% of the MACs; not executable: nothing\n")
+
+
+def test_sizes_are_names_and_numbers(hwsim):
+    status, _, err = hwsim("estimate x.onnx -m tpu-v1 --size sequence")
+    assert status == 2
+    assert err.startswith("hwsim: size must be a name and a number as in sequence=128, not 'seq")
