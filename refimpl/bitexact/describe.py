@@ -12,6 +12,8 @@ from refimpl.bitexact.formats import Cast, cast_of, format_named
 from refimpl.bitexact.integer_sum import integer_accumulator
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
 from refimpl.bitexact.requantise import FORMULAS
+from refimpl.bitexact.softmax import denominator_of
+from refimpl.bitexact.transcendental import function_of
 
 
 def described(operator: str, arithmetic: str, attributes: Attributes) -> dict[str, Any]:
@@ -30,37 +32,99 @@ def cast_text(cast: Cast) -> str:
 
 def _float(operator: str, arithmetic: str, attributes: Attributes) -> dict[str, Any]:
     of = accumulation_of(attributes)
-    declared = {
+    declared: dict[str, Any] = {
         "name": arithmetic,
         "rounding": "to nearest, ties to even",
         "subnormals": of.subnormals,
         "output": cast_text(cast_of(attributes.get("output"), arithmetic)),
     }
-    if operator != "conv2d":
+    if operator in SHIFTED:
         product = cast_of(attributes.get("product_cast"), arithmetic)
         declared["product"] = f"x*x' {cast_text(product)}"
-    if operator != "shift_product":
-        declared["accumulation"] = of.formula
+    for key, loops in SUMS[operator].items():
+        declared[key] = accumulation_of(attributes, key, loops=loops).formula
     if operator == "xvolution":
         r = f"R_{of.format}"
         declared["sum"] = f"each branch: z = {r}({r}(y*s) + t) ; output = {r}(z_c + z_a)"
+    if operator in ATTENTION:
+        declared |= _softmax(attributes, arithmetic)
+    if operator in ("batch_norm", "xvolution_training"):
+        declared["rsqrt"] = function_of(attributes.get("rsqrt"), "rsqrt", of.format).formula
     return declared
 
 
 def _integer(operator: str, arithmetic: str, attributes: Attributes) -> dict[str, Any]:
     rule = attributes["rounding"]
     limits = attributes.get("clip", list(format_named(arithmetic).limits))
-    declared = {
+    declared: dict[str, Any] = {
         "name": arithmetic,
-        "accumulator": integer_accumulator(attributes.get("accumulator")).formula,
         "requantisation": f"{rule}: {FORMULAS[rule]}, a = accumulator, m = multiplier, s = shift",
         "saturation": f"after the zero point is added, to {list(limits)}; the stage before_clip "
         "shows the value before it, clipped to int32",
         "padding": "real zero, the input's zero point",
     }
-    if operator != "conv2d":
+    for key in INTEGER_SUMS.get(operator, ("accumulator",)):
+        declared[key] = integer_accumulator(attributes.get(key)).formula
+    if operator in SHIFTED:
         kept = attributes.get("product", "requantised") == "wide"
         declared["product"] = (
             "(x - z)*(x' - z), kept wide" if kept else "(x - z)*(x' - z), requantised to z_t"
         )
-    return declared
+    return declared | (_softmax(attributes, "uint8") if operator in ATTENTION else {})
+
+
+def _softmax(attributes: Attributes, form: str) -> dict[str, Any]:
+    """How scores become weights."""
+    if attributes.get("normalise", "softmax") == "none":
+        return {"normalise": "none: the scaled scores are the weights"}
+    declared = attributes.get("softmax", {})
+    if declared.get("kind", "float") == "integer":
+        return {
+            "normalise": "d = min(rule(max - z), last index) ; e = exp_table[d] ; S = sum e ; "
+            "r = floor((2^R + floor(S/2))/S) ; a = floor((e*r*D + 2^(R-1))/2^R)",
+            "reciprocal_bits": declared.get("reciprocal_bits", 30),
+            "denominator": denominator_of(declared),
+        }
+    into = declared.get("format", "fp32")
+    divide = declared.get("normalise", "reciprocal") == "divide"
+    last = "a = R(e/S)" if divide else "r = reciprocal(S) ; a = R(e*r)"
+    chosen = {"format": form, **attributes.get("probabilities", {})}
+    return {
+        "normalise": f"t = R(z - max) ; e = exp(t) ; S = sum e ; {last} ; R to {into}",
+        "exp": function_of(declared.get("exp"), "exp", into).formula,
+        "reciprocal": function_of(declared.get("reciprocal"), "reciprocal", into).formula,
+        "row_sum": accumulation_of(declared, "sum", loops="t").formula,
+        "probabilities": f"round(a*{denominator_of(chosen)}) as {chosen['format']}, ties to even",
+    }
+
+
+SHIFTED = frozenset(
+    {"shift_product", "pssa", "xvolution", "xvolution_fused", "xvolution_training",
+     "pssa_backward", "xvolution_backward"}
+)  # fmt: skip
+ATTENTION = frozenset({"global_attention", "local_attention"})
+_ATTENDING = {
+    "accumulation": "cuv", "accumulation_scores": "d", "accumulation_context": "t",
+}  # fmt: skip
+_BACKWARD = {"accumulation_dx": "ouv", "accumulation_dw": "nij"}
+SUMS: dict[str, dict[str, str]] = {
+    "conv2d": {"accumulation": "cuv"},
+    "shift_product": {},
+    "pssa": {"accumulation": "cuv"},
+    "xvolution": {"accumulation": "cuv"},
+    "xvolution_fused": {"accumulation": "cuv"},
+    "xvolution_training": {"accumulation": "cuv", "accumulation_statistics": "nij"},
+    "batch_norm": {"accumulation_statistics": "nij"},
+    "global_attention": _ATTENDING,
+    "local_attention": _ATTENDING,
+    "conv2d_backward": _BACKWARD,
+    "pssa_backward": _BACKWARD,
+    "xvolution_backward": {"accumulation": "cuv", **_BACKWARD},
+}
+"""The sums of each operator in floats: the attribute that declares one, and its loops."""
+INTEGER_SUMS: dict[str, tuple[str, ...]] = {
+    "shift_product": (),
+    "global_attention": ("accumulator", "accumulator_scores", "accumulator_context"),
+    "local_attention": ("accumulator", "accumulator_scores", "accumulator_context"),
+    "conv2d_backward": ("accumulator_dx", "accumulator_dw"),
+}

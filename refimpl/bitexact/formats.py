@@ -241,7 +241,8 @@ def decode(array: Array) -> Array:
     if of.kind != "float":
         return integers_of(array).astype(np.float64)
     if of.name in ("fp32", "fp64"):
-        return array.astype(np.float64)  # widening is exact, by IEEE 754
+        with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+            return array.astype(np.float64)  # widening is exact, by IEEE 754
     return decode_words(words_of(array), of)
 
 

@@ -7,6 +7,14 @@ function, and all that differs is data: the tensors' formats and the attributes'
 """
 
 from refimpl.bitexact.accumulation import accumulation_of
+from refimpl.bitexact.attention_float import global_attention_float, local_attention_float
+from refimpl.bitexact.attention_integer import global_attention_integer, local_attention_integer
+from refimpl.bitexact.backward_float import (
+    conv2d_backward_float,
+    pssa_backward_float,
+    xvolution_backward_float,
+)
+from refimpl.bitexact.backward_integer import conv2d_backward_integer
 from refimpl.bitexact.call import Attributes, Pipeline, Stages, Tensors, geometry_of
 from refimpl.bitexact.float_operators import (
     affine_float,
@@ -24,8 +32,14 @@ from refimpl.bitexact.integer_operators import (
     xvolution_fused_integer,
     xvolution_integer,
 )
+from refimpl.bitexact.normalisation import (
+    batch_norm_float,
+    batch_norm_integer,
+    xvolution_training_float,
+)
 
 __all__ = [
+    "ALL_OPERATORS",
     "ARITHMETICS",
     "FLOAT_ARITHMETICS",
     "INTEGER_ARITHMETICS",
@@ -47,6 +61,10 @@ FLOAT_ARITHMETICS = ("fp32", "bf16", "fp16", "fp8_e4m3", "fp8_e5m2")
 ARITHMETICS = (*INTEGER_ARITHMETICS, *FLOAT_ARITHMETICS)
 
 _INTEGER: dict[str, Pipeline] = {
+    "batch_norm": batch_norm_integer,
+    "global_attention": global_attention_integer,
+    "local_attention": local_attention_integer,
+    "conv2d_backward": conv2d_backward_integer,
     "conv2d": conv2d_integer,
     "shift_product": shift_product_integer,
     "pssa": pssa_integer,
@@ -54,6 +72,13 @@ _INTEGER: dict[str, Pipeline] = {
     "xvolution_fused": xvolution_fused_integer,
 }
 _FLOAT: dict[str, Pipeline] = {
+    "batch_norm": batch_norm_float,
+    "global_attention": global_attention_float,
+    "local_attention": local_attention_float,
+    "xvolution_training": xvolution_training_float,
+    "conv2d_backward": conv2d_backward_float,
+    "pssa_backward": pssa_backward_float,
+    "xvolution_backward": xvolution_backward_float,
     "conv2d": conv2d_float,
     "shift_product": shift_product_float,
     "pssa": pssa_float,
@@ -66,5 +91,11 @@ PIPELINES: dict[tuple[str, str], Pipeline] = {
     for operator, pipeline in pipelines.items()
     for arithmetic in arithmetics
 }
-OPERATORS: tuple[str, ...] = tuple(dict.fromkeys(operator for operator, _ in PIPELINES))
+OPERATORS: tuple[str, ...] = ("conv2d", "shift_product", "pssa", "xvolution", "xvolution_fused")
+"""The operators of a set that names none: those whose stages are judged one by one."""
+ALL_OPERATORS: tuple[str, ...] = (
+    *OPERATORS,
+    *dict.fromkeys(operator for operator, _ in PIPELINES if operator not in OPERATORS),
+)
+"""Every operator a case may name; some have no integer form."""
 shift_product_fp32 = _FLOAT["shift_product"]

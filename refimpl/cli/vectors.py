@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from refimpl import io
-from refimpl.bitexact.operators import OPERATORS
+from refimpl.bitexact.operators import ALL_OPERATORS, OPERATORS
 from refimpl.cli.sources import NETWORKS, layer_cases, onnx_node_cases
 from refimpl.cli.terminal import progress, sentences
 from refimpl.vectors.case import ARITHMETICS, Case, Choices
@@ -24,7 +24,9 @@ from refimpl.vectors.write import About, Written, set_files
 
 Operators = Annotated[
     list[str] | None,
-    typer.Option("--operator", help=f"Operator on seeded random input: {', '.join(OPERATORS)}."),
+    typer.Option(
+        "--operator", help=f"Operator on seeded random input: {', '.join(ALL_OPERATORS)}."
+    ),
 ]
 Layers = Annotated[
     list[str] | None,

@@ -1,6 +1,6 @@
 """Number formats as files hold them: bits of an element, the type that carries them, their values.
 
-    int4 … int64, uint8       two's complement, or plain binary
+    int4 … int64, uint8/16    two's complement, or plain binary
     bf16 fp16 fp32 fp64       IEEE 754 (bfloat16 as binary32 cut to 16 bits)
     fp8_e4m3 fp8_e5m2         OCP 8-bit floating point (e4m3 has no infinity)
 
@@ -47,6 +47,7 @@ FORMATS = {
         Format(name="int8", bits=8, dtype="|i1"),
         Format(name="uint8", bits=8, dtype="|u1"),
         Format(name="int16", bits=16, dtype="<i2"),
+        Format(name="uint16", bits=16, dtype="<u2"),
         Format(name="int32", bits=32, dtype="<i4"),
         Format(name="int64", bits=64, dtype="<i8"),
         Format(
@@ -63,6 +64,7 @@ BY_DTYPE: Mapping[str, str] = {
     "int8": "int8",
     "uint8": "uint8",
     "int16": "int16",
+    "uint16": "uint16",
     "int32": "int32",
     "int64": "int64",
     "float16": "fp16",

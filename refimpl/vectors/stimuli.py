@@ -15,9 +15,15 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact import random
 from refimpl.bitexact.formats import default_cast, encode, format_named, to_integers
-from refimpl.bitexact.operators import FLOAT_ARITHMETICS, INTEGER_ARITHMETICS, OPERATORS
+from refimpl.bitexact.operators import (
+    ALL_OPERATORS,
+    FLOAT_ARITHMETICS,
+    INTEGER_ARITHMETICS,
+    OPERATORS,
+)
 from refimpl.ops.shift_product import FOUR_DIRECTIONS
 from refimpl.vectors.case import Case, Choices, ordered, shown
+from refimpl.vectors.draws import Extent, drawn
 
 MOST_NUMBERS = 2**27  # ours: 1 GB of 64-bit accumulator operands
 SEED = re.compile(r"[a-z0-9._-]{1,32}")  # it becomes part of case ids, which become directories
@@ -70,12 +76,15 @@ def random_cases(
             f"seed must be 1 to 32 of a-z, 0-9, dot, dash and underscore, not {seed!r}"
         )
     for operator in operators:
-        if operator not in OPERATORS:
-            raise ValueError(f"operator must be one of {', '.join(OPERATORS)}, not {operator!r}")
+        if operator not in ALL_OPERATORS:
+            known = ", ".join(ALL_OPERATORS)
+            raise ValueError(f"operator must be one of {known}, not {operator!r}")
     make = dict.fromkeys(INTEGER_ARITHMETICS, _random_integer)
     make |= dict.fromkeys(FLOAT_ARITHMETICS, _random_float)
     return [
-        make[arithmetic](operator, arithmetic, sizes, choices, seed)
+        (make[arithmetic] if operator in OPERATORS else _random_drawn)(
+            operator, arithmetic, sizes, choices, seed
+        )
         for operator in dict.fromkeys(operators)
         for arithmetic in dict.fromkeys(choices.arithmetics)
     ]
@@ -207,6 +216,26 @@ def _random_integer(
             "rounding": choices.rounding,
             **shown(operator, choices),
         },
+        tensors=tensors,
+        stimulus=_random_stimulus(seed),
+    )
+
+
+def _random_drawn(
+    operator: str, arithmetic: str, sizes: Sizes, choices: Choices, seed: str
+) -> Case:
+    """A case of an operator whose tensors ``draws`` knows."""
+    name = _random_id(operator, arithmetic, sizes, seed)
+    extent = Extent(
+        n=sizes.batch, c=sizes.channels, o=sizes.outputs, h=sizes.height, w=sizes.width,
+        k=sizes.kernel, stride=sizes.stride,
+    )  # fmt: skip
+    tensors, attributes = drawn(operator, arithmetic, name, extent, choices.rounding)
+    return Case(
+        id=name,
+        operator=operator,
+        arithmetic=arithmetic,
+        attributes=attributes,
         tensors=tensors,
         stimulus=_random_stimulus(seed),
     )

@@ -40,8 +40,15 @@ from refimpl.vectors.stages import stages
 
 MANIFEST = "manifest.json"
 File: TypeAlias = tuple[str, bytes]
-OUTPUT = {"shift_product": "product"}  # every other operator calls it "output"
-KERNELS = frozenset({"w", "w_c", "w_a", "dw", "dw_c", "dw_a"})
+OUTPUT = {
+    "shift_product": "product",
+    "conv2d_backward": "dx",
+    "pssa_backward": "dx",
+    "xvolution_backward": "dx",
+}  # every other operator calls it "output"
+KERNELS = frozenset(
+    {"w", "w_c", "w_a", "w_q", "w_k", "w_v", "dw", "dw_c", "dw_a", "conv_dw", "attention_dw"}
+)
 CHECKED = frozenset({"reference", "bound"})  # binary64 arrays that only the checker reads
 POLICY = {
     "nan": "any NaN equals any NaN; golden files hold the positive quiet one without payload",

@@ -1,0 +1,114 @@
+"""Batch normalisation as a machine computes it, every stage between.
+
+    float     mean, variance   given, or of the batch: R(Σ x/m), R(Σ (x − mean)²/m) as declared
+              shifted_variance R(σ² + ε)      inverse   rsqrt of it, as declared
+              factor           R(γ·inverse)   centred   R(x − μ)
+              scaled           R(centred·factor)        output   cast(R(scaled + β))
+    integer   accumulator (x − z_x)·g ; biased = accumulator + b ; before_clip = rule + z_y
+              g and b are integers per channel, into which γ, β, μ and σ were folded
+
+R rounds to the accumulator's format. Sums of the batch run over n, i, j in the declared order; 1/m
+is rounded to that format before it is multiplied.
+
+Source: Ioffe and Szegedy, arXiv:1502.03167 (2015), Algorithms 1 and 2; the cuts are stated here.
+"""
+
+import numpy as np
+
+from refimpl.arrays import Array
+from refimpl.bitexact.accumulation import Accumulation, accumulation_of, term_order
+from refimpl.bitexact.call import Attributes, Stages, Tensors, branch, prefixed
+from refimpl.bitexact.float_operators import conv2d_float, operand, pssa_float, rounded
+from refimpl.bitexact.formats import cast_of, decode, encode, format_of, integers_of, to_integers
+from refimpl.bitexact.integer_operators import centre, scaled
+from refimpl.bitexact.integer_sum import integer_accumulator
+from refimpl.bitexact.mac import accumulate, add_rounded
+from refimpl.bitexact.transcendental import evaluate, function_of
+
+
+def batch_norm_float(tensors: Tensors, attributes: Attributes) -> Stages:
+    """Normalise ``x`` with given statistics, or with the batch's own."""
+    of = accumulation_of(attributes, "accumulation_statistics", loops="nij")
+    name = format_of(tensors["x"]).name
+    x = operand(tensors["x"], of)
+    stages: Stages = {}
+    if attributes.get("statistics", "given") == "batch":
+        stages = batch_statistics(x, of)
+    known = {**tensors, **stages}
+    mean, variance = (decode(known[each]) for each in ("mean", "var"))
+    return stages | _normalised(x, mean, variance, tensors, attributes, of, name)
+
+
+def batch_norm_integer(tensors: Tensors, attributes: Attributes) -> Stages:
+    """Scale and shift each channel of integers; requantise."""
+    of = integer_accumulator(attributes.get("accumulator"))
+    gain = integers_of(tensors["g"])[:, None, None]
+    total = of.fit(centre(tensors["x"], attributes["x_zero"]) * gain)
+    biased = of.fit(total + integers_of(tensors["b"])[:, None, None])
+    return {
+        "accumulator": to_integers(total, of.carrier),
+        "biased": to_integers(biased, of.carrier),
+        **scaled(biased, tensors, attributes, format_of(tensors["x"]).name),
+    }
+
+
+def xvolution_training_float(tensors: Tensors, attributes: Attributes) -> Stages:
+    """Normalise both branches with the batch's own statistics, then add them."""
+    of = accumulation_of(attributes)
+    wide = {**attributes, "output": {"format": of.format}, "statistics": "batch"}
+    stages: Stages = {}
+    outputs = []
+    for which, name, run in (("c", "conv", conv2d_float), ("a", "attention", pssa_float)):
+        own = branch(tensors, which, ("x",))
+        found = run(own, wide)
+        normal = batch_norm_float({**own, "x": found["output"]}, wide)
+        stages |= prefixed(f"{name}_", found) | prefixed(f"{name}_norm_", normal)
+        outputs.append(decode(normal["output"]))
+    total = add_rounded(outputs[0], outputs[1], of)
+    to = cast_of(attributes.get("output"), format_of(tensors["x"]).name)
+    return stages | {"output": encode(total, to)}
+
+
+def batch_statistics(x: Array, of: Accumulation) -> Stages:
+    """Mean and biased variance of each channel of (n, c, h, w), summed as declared."""
+    rows = channel_rows(x, of)
+    part = decode(rounded(np.array(1 / rows.shape[1]), of))
+    ones = np.ones((1, rows.shape[1], 1))
+    mean = rounded(accumulate(rows, ones, of).total[0, :, 0] * part, of)
+    deviations = add_rounded(rows, -decode(mean)[:, None], of)
+    squares = accumulate(deviations[:, None], deviations[:, :, None], of).total[:, 0, 0]
+    return {"mean": mean, "var": rounded(squares * part, of)}
+
+
+def channel_rows(x: Array, of: Accumulation) -> Array:
+    """Numbers of each channel (c, n·h·w), in the declared order of the loops n, i, j."""
+    rows = x.swapaxes(0, 1).reshape(x.shape[1], -1)
+    sizes = dict(zip("nij", (len(x), *x.shape[2:]), strict=True))
+    return np.ascontiguousarray(rows[:, term_order(sizes, of.order, of.tiles)])
+
+
+def _normalised(
+    x: Array,
+    mean: Array,
+    variance: Array,
+    tensors: Tensors,
+    attributes: Attributes,
+    of: Accumulation,
+    name: str,
+) -> Stages:
+    eps = decode(rounded(np.array(attributes["eps"]), of))
+    raised = rounded(add_rounded(variance, eps, of), of)
+    rsqrt = function_of(attributes.get("rsqrt"), "rsqrt", of.format)
+    inverse = rounded(evaluate(rsqrt, decode(raised), tensors), of)
+    factor = rounded(decode(tensors["gamma"]) * decode(inverse), of)
+    centred = rounded(add_rounded(x, -mean[:, None, None], of), of)
+    product = rounded(decode(centred) * decode(factor)[:, None, None], of)
+    total = add_rounded(decode(product), decode(tensors["beta"])[:, None, None], of)
+    return {
+        "shifted_variance": raised,
+        "inverse": inverse,
+        "factor": factor,
+        "centred": centred,
+        "scaled": product,
+        "output": encode(total, cast_of(attributes.get("output"), name)),
+    }

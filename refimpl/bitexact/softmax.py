@@ -1,0 +1,136 @@
+"""Softmax of rows as a machine computes it: in declared floats, or in integers with a table.
+
+    float     t = R(z − max)   e = exp(t)   S = Σ e as declared   r = reciprocal(S)   a = R(e·r)
+              (or "normalise": "divide": a = R(e/S), one rounding)
+    integer   d = min(rule(max − z), 2^index_bits − 1)   e = table[d]   S = Σ e, exact
+              r = ⌊(2^R + ⌊S/2⌋)/S⌋    a = min(⌊(e·r·D + 2^(R−1))/2^R⌋, largest)
+
+z are the scores of one query, R (float) rounds to "format", exp and reciprocal are functions of
+``transcendental.py``; in integers the rule and its factor are those of a requantisation, the table
+is a tensor, R = "reciprocal_bits", D = "denominator". Where a score is masked, e is 0 and it does
+not enter the maximum. Every line is a stage.
+
+Sources: Milakov and Gimelshein, arXiv:1805.02867 (2018), section 2, for the shifted form; the
+integer form is stated here, after the table and reciprocal units of integer accelerators.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from refimpl.arrays import Array
+from refimpl.bitexact.accumulation import Accumulation, accumulation_of
+from refimpl.bitexact.call import Attributes, Stages, Tensors
+from refimpl.bitexact.formats import (
+    Cast,
+    cast_of,
+    decode,
+    default_cast,
+    encode,
+    format_named,
+    integers_of,
+    to_integers,
+)
+from refimpl.bitexact.mac import accumulate
+from refimpl.bitexact.requantise import factor_of, requantise
+from refimpl.bitexact.transcendental import evaluate, function_of
+
+ROW_STAGES = frozenset({"row_maximum", "row_sum", "reciprocal"})  # one number a row
+MOST_RECIPROCAL_BITS = 38  # e·r·D stays below 2⁶³ with e < 2¹⁶ and e·r ≤ 2^R
+
+
+def softmax_float(
+    scores: Array, inside: Array, declared: Attributes, tensors: Tensors
+) -> tuple[Stages, Array]:
+    """Stages of the softmax of rows (b, p, t), and a in binary64; ``inside`` says what counts."""
+    form = declared.get("format", "fp32")
+    to = default_cast(form)
+    exp = function_of(declared.get("exp"), "exp", form)
+    maximum = np.where(inside, scores, -np.inf).max(axis=2, keepdims=True)
+    shifted = encode(np.where(inside, scores - maximum, 0.0), to)
+    powers = np.where(inside, evaluate(exp, decode(shifted), tensors), 0.0)
+    total = _row_sums(powers, accumulation_of(declared, "sum", loops="t"))
+    stages = {
+        "row_maximum": encode(maximum, to),
+        "exp_input": shifted,
+        "exp_output": encode(powers, to),
+        "row_sum": encode(total, to),
+    }
+    total = decode(stages["row_sum"])
+    if declared.get("normalise", "reciprocal") == "divide":
+        return stages, decode(encode(powers / total, to))
+    inverse = evaluate(function_of(declared.get("reciprocal"), "reciprocal", form), total, tensors)
+    return stages | {"reciprocal": encode(inverse, to)}, decode(encode(powers * inverse, to))
+
+
+def _row_sums(powers: Array, of: Accumulation) -> Array:
+    """Sum along t in the declared way: products with 1, which are exact."""
+    b, p, t = powers.shape
+    columns = np.ones((b, t, 1))
+    return accumulate(powers, columns, of).total.reshape(b, p, 1)
+
+
+def probabilities(a: Array, declared: Mapping[str, Any] | None) -> Array:
+    """Probabilities as words: "denominator" D gives round(a·D), saturated; without, a cast.
+
+    The default is uint8 over 255. Ties go to even.
+    """
+    chosen = {"format": "uint8", **(declared or {})}
+    cast = cast_of({k: v for k, v in chosen.items() if k != "denominator"}, "uint8")
+    return encode(a * denominator_of(chosen), cast)
+
+
+def denominator_of(declared: Mapping[str, Any] | None) -> int:
+    """What a probability of 1 is stored as: 255 for uint8 unless declared, 1 for floats."""
+    chosen = declared or {}
+    of = format_named(chosen.get("format", "uint8"))
+    largest = 1 if of.kind == "float" else of.limits[1]
+    return int(chosen.get("denominator", largest))
+
+
+def softmax_integer(scores: Array, inside: Array, declared: Attributes, tensors: Tensors) -> Stages:
+    """Stages of the integer softmax of int64 rows (b, p, t); the last one the probabilities.
+
+    Raises
+    ------
+    ValueError
+        If the table has not 2^index_bits entries, or a width does not fit 64 bits.
+    """
+    bits, places = declared.get("index_bits", 8), declared.get("reciprocal_bits", 30)
+    table = integers_of(tensors[declared.get("table", "exp_table")])
+    if table.shape != (2**bits,) or table.min() < 0 or table.max() >= 2**16:
+        raise ValueError(f"exp_table must hold {2**bits} entries of 16 bits, not {table.shape}")
+    if not 8 <= places <= MOST_RECIPROCAL_BITS:
+        raise ValueError(f"reciprocal_bits must be from 8 to {MOST_RECIPROCAL_BITS}, not {places}")
+    maximum = np.where(inside, scores, -(2**62)).max(axis=2, keepdims=True)
+    below = np.where(inside, maximum - scores, 0)
+    index = requantise(
+        below,
+        factor_of(tensors, "softmax_"),
+        rounding=declared.get("rounding", "half_up"),
+        bits=33,  # the difference of two int32
+    )
+    index = np.clip(index, 0, 2**bits - 1)
+    powers = np.where(inside, table[index], 0)
+    total = powers.sum(axis=2, keepdims=True)  # exact: integers far below 2⁶³
+    inverse = (2**places + total // 2) // np.maximum(total, 1)
+    name = declared.get("format", "uint8")
+    scaled = (powers * inverse * denominator_of(declared) + 2 ** (places - 1)) >> places
+    return {
+        "row_maximum": to_integers(maximum, "int32"),
+        "exp_input": to_integers(index, "uint16"),
+        "exp_output": to_integers(powers, "uint16"),
+        "row_sum": to_integers(total, "int64"),
+        "reciprocal": to_integers(inverse, "int64"),
+        "probabilities": to_integers(scaled, name),
+    }
+
+
+def exp_table(scale: float, index_bits: int, largest: int) -> Array:
+    """Entries round(largest·e^(−d·scale)) of an integer softmax, as uint16; ties to even."""
+    steps = np.arange(2**index_bits) * -scale
+    exact = evaluate(
+        function_of({"format": "fp32"}, "exp"), decode(encode(steps, Cast(format="fp32"))), {}
+    )
+    return encode(exact * largest, Cast(format="uint16"))

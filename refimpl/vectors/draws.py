@@ -1,0 +1,231 @@
+"""Seeded tensors and attributes of attention, normalisation and gradients: one table of operators.
+
+As in ``stimuli.py``: integers are uniform over their range, with factors that make outputs reach
+both rails and mostly lie between; floats are bell-shaped with unit variance. A call is a shape per
+tensor and attributes; how a tensor is drawn follows from the arithmetic and its name.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from refimpl.arrays import Array
+from refimpl.bitexact import random
+from refimpl.bitexact.formats import default_cast, encode, format_named, to_integers
+from refimpl.bitexact.operators import FLOAT_ARITHMETICS
+from refimpl.bitexact.softmax import exp_table
+from refimpl.ops.shift_product import FOUR_DIRECTIONS
+
+Shapes: TypeAlias = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """Sizes of a call: images (n, c, h, w), outputs o, kernel side, stride, output (h, w)."""
+
+    n: int
+    c: int
+    o: int
+    h: int
+    w: int
+    k: int
+    stride: int
+
+    @property
+    def image(self) -> tuple[int, ...]:
+        """Shape of x."""
+        return (self.n, self.c, self.h, self.w)
+
+    @property
+    def upstream(self) -> tuple[int, ...]:
+        """Shape of dy, with "same" padding."""
+        return (self.n, self.o, -(-self.h // self.stride), -(-self.w // self.stride))
+
+
+SHIFTS: Mapping[str, Any] = {
+    "directions": [list(each) for each in FOUR_DIRECTIONS],
+    "length": 1,
+    "boundary": "circular",
+}
+
+
+def drawn(
+    operator: str, arithmetic: str, name: str, of: Extent, rounding: str
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Tensors and attributes of one seeded call; ``name`` is the case's, and keys the generator.
+
+    Raises
+    ------
+    ValueError
+        If the operator has no form in this arithmetic.
+    """
+    family = "float" if arithmetic in FLOAT_ARITHMETICS else "integer"
+    if (operator, family) not in _CALLS:
+        raise ValueError(f"{operator} must be in floats, not {arithmetic}: it has no integer form")
+    return _CALLS[operator, family](arithmetic, name, of, rounding)
+
+
+def _geometry(of: Extent) -> dict[str, Any]:
+    pad = (of.k - 1) // 2
+    return {"stride": [of.stride] * 2, "padding": [pad, pad], "dilation": [1, 1]}
+
+
+def _floats(name: str, arithmetic: str, shapes: Shapes) -> dict[str, Array]:
+    return {
+        tensor: encode(random.bell(name, tensor, shape), default_cast(arithmetic))
+        for tensor, shape in shapes.items()
+    }
+
+
+def _attention_shapes(of: Extent) -> Shapes:
+    kernels = {f"w_{which}": (of.o, of.c, 1, 1) for which in "qkv"}
+    return {"x": of.image, **kernels}
+
+
+def _attention_attributes(of: Extent, *, local: bool) -> dict[str, Any]:
+    stride = {"stride": [of.stride, of.stride]}
+    if local:
+        return {**stride, "kernel": [of.k, of.k], "dilation": [1, 1], "normalise": "softmax"}
+    heads = 2 if of.o % 2 == 0 else 1
+    return {**stride, "heads": heads, "normalise": "softmax"}
+
+
+def _float_attention(*, local: bool) -> Callable[..., tuple[dict[str, Array], dict[str, Any]]]:
+    def call(arithmetic: str, name: str, of: Extent, _: str) -> Any:
+        tensors = _floats(name, arithmetic, _attention_shapes(of))
+        return tensors, {**_attention_attributes(of, local=local), "scale": 1 / (of.c * of.o)}
+
+    return call
+
+
+def _uniform(name: str, tensor: str, shape: tuple[int, ...], to: str) -> Array:
+    low, high = format_named(to).limits
+    return to_integers(random.integers(name, tensor, shape, low, high), to)
+
+
+def _factors(name: str, suffix: str, count: int, deviation: int, bits: int) -> dict[str, Array]:
+    """Multipliers and shifts that bring a standard deviation to about the range of ``bits`` bits.
+
+    Accumulators of up to 48 bits take multipliers of 15.
+    """
+    top = 31 if bits <= 8 else 15
+    multiplier = random.integers(name, f"multiplier{suffix}", (count,), 2 ** (top - 1), 2**top - 1)
+    shift = top + (deviation >> bits).bit_length()
+    return {
+        f"multiplier{suffix}": multiplier.astype(np.int32),
+        f"shift{suffix}": np.full(count, shift, np.int8),
+    }
+
+
+def _deviation(bits: int) -> int:
+    """Of a uniform integer: 2^bits/√12."""
+    return isqrt(4**bits // 12)
+
+
+def _integer_attention(*, local: bool) -> Callable[..., tuple[dict[str, Array], dict[str, Any]]]:
+    def call(arithmetic: str, name: str, of: Extent, rounding: str) -> Any:
+        bits = format_named(arithmetic).bits
+        one = _deviation(bits)
+        tensors = {
+            tensor: _uniform(name, tensor, shape, arithmetic)
+            for tensor, shape in _attention_shapes(of).items()
+        }
+        spread = isqrt(of.c) * one * one
+        for which in "qkv":
+            bias = random.integers(name, f"b_{which}", (of.o,), -spread, spread)
+            tensors[f"b_{which}"] = to_integers(bias, "int32")
+            tensors |= _factors(name, f"_{which}", of.o, spread, bits)
+        tensors |= _factors(name, "", of.o, 255 * one, bits)  # of a row with one weight
+        tensors |= {
+            "softmax_multiplier": np.array([2**29], np.int32),
+            "softmax_shift": np.array([29 + max(2 * bits - 9, 0)], np.int8),
+            "exp_table": exp_table(1 / 32, 8, 65535),
+        }
+        zeros = {"x_zero": -1, "q_zero": 1, "k_zero": -2, "v_zero": 2, "y_zero": 1}
+        return tensors, {
+            **_attention_attributes(of, local=local),
+            **zeros,
+            "rounding": rounding,
+            "score_scale": 2.0 ** (5 - 2 * bits) / isqrt(of.o * of.c),
+        }
+
+    return call
+
+
+def _float_norm(arithmetic: str, name: str, of: Extent, _: str) -> Any:
+    channels = dict.fromkeys(("gamma", "beta", "mean"), (of.c,))
+    tensors = _floats(name, arithmetic, {"x": of.image, **channels})
+    variance = np.abs(random.bell(name, "var", (of.c,)))
+    tensors["var"] = encode(variance, default_cast(arithmetic))
+    return tensors, {"eps": 1e-5, "statistics": "given"}
+
+
+def _integer_norm(arithmetic: str, name: str, of: Extent, rounding: str) -> Any:
+    bits = format_named(arithmetic).bits
+    spread = _deviation(bits) ** 2
+    bias = random.integers(name, "b", (of.c,), -spread, spread)
+    tensors = {
+        "x": _uniform(name, "x", of.image, arithmetic),
+        "g": _uniform(name, "g", (of.c,), arithmetic),
+        "b": to_integers(bias, "int32"),
+        **_factors(name, "", of.c, spread, bits),
+    }
+    return tensors, {"x_zero": -1, "y_zero": 1, "rounding": rounding, "accumulator": {"bits": 32}}
+
+
+def _float_backward(operator: str) -> Callable[..., tuple[dict[str, Array], dict[str, Any]]]:
+    def call(arithmetic: str, name: str, of: Extent, _: str) -> Any:
+        wide = len(FOUR_DIRECTIONS) * of.c
+        both: Shapes = {"w_c": (of.o, of.c, of.k, of.k), "w_a": (of.o, wide, of.k, of.k)}
+        channel = (of.o,)
+        shapes = {
+            "conv2d_backward": {"w": both["w_c"]},
+            "pssa_backward": {"w": both["w_a"]},
+            "xvolution_backward": {**both, "s_c": channel, "s_a": channel},
+            "xvolution_training": {
+                **both,
+                **dict.fromkeys(("gamma_c", "beta_c", "gamma_a", "beta_a"), channel),
+            },
+        }[operator]
+        upstream = {} if operator == "xvolution_training" else {"dy": of.upstream}
+        tensors = _floats(name, arithmetic, {"x": of.image, **upstream, **shapes})
+        shifts = {} if operator == "conv2d_backward" else SHIFTS
+        eps = {"eps": 1e-5} if operator == "xvolution_training" else {}
+        return tensors, {**_geometry(of), **shifts, **eps}
+
+    return call
+
+
+def _integer_backward(arithmetic: str, name: str, of: Extent, rounding: str) -> Any:
+    bits = format_named(arithmetic).bits
+    spread = isqrt(of.o) * of.k * _deviation(bits) ** 2
+    shapes = {"x": of.image, "w": (of.o, of.c, of.k, of.k), "dy": of.upstream}
+    tensors = {each: _uniform(name, each, shape, arithmetic) for each, shape in shapes.items()}
+    tensors |= _factors(name, "", of.c, spread, bits)
+    zeros = {"x_zero": -1, "dy_zero": 1, "dx_zero": 2}
+    wide = {"bits": 48 if bits > 8 else 32}
+    sums = {"accumulator_dx": wide, "accumulator_dw": wide}
+    return tensors, {**_geometry(of), **zeros, **sums, "rounding": rounding}
+
+
+_CALLS: dict[tuple[str, str], Callable[..., tuple[dict[str, Array], dict[str, Any]]]] = {
+    ("global_attention", "float"): _float_attention(local=False),
+    ("local_attention", "float"): _float_attention(local=True),
+    ("global_attention", "integer"): _integer_attention(local=False),
+    ("local_attention", "integer"): _integer_attention(local=True),
+    ("batch_norm", "float"): _float_norm,
+    ("batch_norm", "integer"): _integer_norm,
+    ("conv2d_backward", "integer"): _integer_backward,
+    **{
+        (operator, "float"): _float_backward(operator)
+        for operator in (
+            "conv2d_backward",
+            "pssa_backward",
+            "xvolution_backward",
+            "xvolution_training",
+        )
+    },
+}

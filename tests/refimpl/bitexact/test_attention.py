@@ -1,0 +1,136 @@
+"""Attention in integers and floats against loops over pixels (``literal_attention.py``)."""
+
+import numpy as np
+import pytest
+
+from refimpl.bitexact.formats import decode, default_cast, encode
+from refimpl.bitexact.operators import PIPELINES
+from refimpl.bitexact.softmax import exp_table
+from tests.refimpl.bitexact import literal_attention
+
+both = pytest.mark.parametrize("local", [False, True], ids=["global", "local"])
+
+
+def integer_call(seed, shape=(2, 3, 3, 4), widths=(4, 4)):
+    rng = np.random.default_rng(seed)
+    d, v = widths
+    tensors = {"x": rng.integers(-128, 128, shape).astype(np.int8)}
+    for which, outputs in (("q", d), ("k", d), ("v", v)):
+        tensors |= {
+            f"w_{which}": rng.integers(-127, 128, (outputs, shape[1], 1, 1)).astype(np.int8),
+            f"b_{which}": rng.integers(-999, 999, outputs).astype(np.int32),
+            f"multiplier_{which}": rng.integers(2**30, 2**31, outputs).astype(np.int32),
+            f"shift_{which}": np.full(outputs, 38, np.int8),
+        }
+    tensors |= {
+        "multiplier": rng.integers(2**30, 2**31, v).astype(np.int32),
+        "shift": np.full(v, 38, np.int8),
+        "weights_multiplier": np.array([3 * 2**29], np.int32),
+        "weights_shift": np.array([39], np.int8),
+        "softmax_multiplier": np.array([3 * 2**28], np.int32),
+        "softmax_shift": np.array([34], np.int8),
+        "exp_table": exp_table(0.03, 8, 65535),
+    }
+    attributes = {"x_zero": 3, "q_zero": 1, "k_zero": -2, "v_zero": 4, "y_zero": 5}
+    return tensors, attributes | {"rounding": "half_up", "score_scale": 2.0**-11 * 1.1}
+
+
+CHOICES = {
+    "default": {},
+    "over-256": {"probabilities": {"format": "uint8", "denominator": 256}},
+    "int16": {"probabilities": {"format": "int16"}},
+    "divided": {"softmax": {"normalise": "divide"}},
+    "table": {"softmax": {"kind": "integer"}},
+    "table-over-256": {"softmax": {"kind": "integer", "denominator": 256, "reciprocal_bits": 24}},
+    "none": {"normalise": "none"},
+    "strided": {"stride": [2, 1], "rounding": "tflite_double"},
+}
+
+
+@both
+@pytest.mark.parametrize("choice", CHOICES)
+def test_integer_attention_is_what_loops_in_python_integers_say(choice, local):
+    tensors, attributes = integer_call(sorted(CHOICES).index(choice))
+    attributes |= CHOICES[choice] | ({} if local else {"heads": 2})
+    stages = PIPELINES["local_attention" if local else "global_attention", "int8"](
+        tensors, attributes
+    )
+    scores, weights, context, output = literal_attention.attention_integer(
+        tensors, attributes, local=local
+    )
+    last = "weights" if attributes.get("normalise") == "none" else "probabilities"
+    taps = stages["scores"].shape[-1]
+    judged = np.array(scores).reshape(-1, taps)
+    kept = stages["scores"].reshape(-1, taps)
+    inside = kept == judged  # where a tap is outside, keys are 0 and so is the score
+    assert inside.all()
+    np.testing.assert_array_equal(stages[last].reshape(-1, taps), np.array(weights))
+    np.testing.assert_array_equal(stages["context"], context.astype(np.int64))
+    np.testing.assert_array_equal(stages["output"], output.astype(np.int64))
+
+
+@both
+@pytest.mark.parametrize("normalise", ["softmax", "none"])
+@pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
+def test_float_attention_is_what_exact_fractions_say(name, normalise, local):
+    rng = np.random.default_rng(7)
+
+    def draw(*shape):
+        return encode(rng.standard_normal(shape), default_cast(name))
+
+    tensors = {"x": draw(1, 3, 3, 3), "w_q": draw(4, 3, 1, 1), "w_k": draw(4, 3, 1, 1)}
+    tensors["w_v"] = draw(2, 3, 1, 1)
+    attributes = {"scale": 0.3, "normalise": normalise} | ({} if local else {"heads": 2})
+    operator = "local_attention" if local else "global_attention"
+    got = decode(PIPELINES[operator, name](tensors, attributes)["output"])
+    expected = literal_attention.attention_float(tensors, attributes, name, local=local)
+    np.testing.assert_array_equal(got, expected.astype(float))
+
+
+@pytest.mark.small
+def test_rows_that_are_all_equal_one_hot_or_far_apart_have_the_probabilities_one_expects():
+    tensors, attributes = integer_call(0, (1, 1, 1, 4), (1, 1))
+    for which in "qkv":
+        tensors[f"w_{which}"] = np.array([[[[1]]]], np.int8)
+        tensors[f"b_{which}"] = np.zeros(1, np.int32)
+        tensors[f"multiplier_{which}"] = np.array([2**30], np.int32)
+        tensors[f"shift_{which}"] = np.array([31], np.int8)
+    attributes |= dict.fromkeys(("x_zero", "q_zero", "k_zero", "v_zero"), 0)
+
+    def probabilities(x, **choices):
+        stages = PIPELINES["global_attention", "int8"](
+            {**tensors, "x": np.array([[[x]]], np.int8)}, attributes | choices
+        )
+        return stages["probabilities"][0, 0, -1].tolist()
+
+    assert probabilities([0, 0, 0, 0]) == [64, 64, 64, 64]  # 255/4 = 63.75
+    assert probabilities([0, 0, 0, 126], score_scale=1.0) == [0, 0, 0, 255]
+    assert probabilities([0, 0, 0, 0], softmax={"kind": "integer"}) == [64, 64, 64, 64]
+    assert probabilities(
+        [0, 0, 0, 126], score_scale=1.0, probabilities={"format": "uint8", "denominator": 256}
+    ) == [0, 0, 0, 255]  # 256 does not fit, and saturates
+
+
+@pytest.mark.small
+def test_heads_that_do_not_divide_and_tables_that_do_not_fit_are_refused_in_a_sentence():
+    tensors, attributes = integer_call(0)
+    with pytest.raises(ValueError, match="heads must divide the 4 channels of queries"):
+        PIPELINES["global_attention", "int8"](tensors, attributes | {"heads": 3})
+    declared = {"softmax": {"kind": "integer", "index_bits": 9}}
+    with pytest.raises(ValueError, match="exp_table must hold 512 entries of 16 bits"):
+        PIPELINES["global_attention", "int8"](tensors, attributes | declared)
+    wide = {"softmax": {"kind": "integer", "reciprocal_bits": 60}}
+    with pytest.raises(ValueError, match="reciprocal_bits must be from 8 to 38, not 60"):
+        PIPELINES["global_attention", "int8"](tensors, attributes | wide)
+
+
+def test_bf16_probabilities_are_summed_in_declared_floats():
+    tensors, attributes = integer_call(3)
+    attributes |= {"probabilities": {"format": "bf16"}, "output_factor": 0.25, "heads": 2}
+    stages = PIPELINES["global_attention", "int8"](tensors, attributes)
+    a = decode(stages["probabilities"])
+    v = stages["v"].astype(float).reshape(2, 2, 2, 12) - 4
+    context = np.einsum("bhpt,bhvt->bhvp", a, v).reshape(2, 4, 3, 4)
+    np.testing.assert_allclose(decode(stages["context"]), context, rtol=0, atol=1e-4)
+    expected = np.clip(np.rint(decode(stages["context"]) * 0.25) + 5, -128, 127)
+    np.testing.assert_array_equal(stages["output"], expected)

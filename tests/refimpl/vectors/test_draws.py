@@ -1,0 +1,69 @@
+"""Random cases of every operator in every arithmetic: they run, are declared, and become files."""
+
+import json
+
+import numpy as np
+import pytest
+
+from refimpl.bitexact.describe import described
+from refimpl.bitexact.operators import ALL_OPERATORS, ARITHMETICS, OPERATORS, PIPELINES
+from refimpl.vectors.case import Choices
+from refimpl.vectors.stages import stages
+from refimpl.vectors.stimuli import Sizes, random_cases
+from refimpl.vectors.write import About, Written, set_files
+
+SMALL = Sizes(batch=1, channels=2, outputs=2, height=4, width=3)
+PAIRS = [
+    (operator, arithmetic)
+    for operator in ALL_OPERATORS
+    for arithmetic in ARITHMETICS
+    if (operator, arithmetic) in PIPELINES
+]
+
+
+def one(operator, arithmetic, sizes=SMALL, seed="0"):
+    (case,) = random_cases([operator], sizes, Choices(arithmetics=(arithmetic,)), seed=seed)
+    return case
+
+
+@pytest.mark.parametrize(("operator", "arithmetic"), PAIRS)
+def test_every_operator_in_every_arithmetic_is_a_case_whose_arithmetic_is_declared(
+    operator, arithmetic
+):
+    case = one(operator, arithmetic)
+    assert json.loads(json.dumps(case.attributes)) == case.attributes
+    said = described(operator, arithmetic, case.attributes)
+    assert said["name"] == arithmetic
+    assert json.loads(json.dumps(said)) == said
+    written = dict(
+        set_files(
+            [case],
+            about=About(command="c", tool_version="0"),
+            written=Written(kinds=("npy", "bin", "hex")),
+        )
+    )
+    (entry,) = json.loads(written["manifest.json"])["cases"]
+    names = [tensor["name"] for tensor in entry["tensors"]]
+    assert set(stages(case)) <= set(names)
+    roles = [tensor["role"] for tensor in entry["tensors"]]
+    assert roles.count("output") == 1
+
+
+@pytest.mark.parametrize(
+    ("operator", "arithmetic"),
+    [pair for pair in PAIRS if pair[0] not in OPERATORS or pair[1] not in ("int8", "fp32")],
+)
+def test_a_seed_decides_the_output_and_outputs_are_not_all_alike(operator, arithmetic):
+    sizes = Sizes(batch=1, channels=3, outputs=4, height=6, width=6)
+    first, again = (stages(one(operator, arithmetic, sizes)) for _ in range(2))
+    assert all(np.array_equal(first[name], again[name], equal_nan=False) for name in first)
+    *_, output = first.values()
+    words = np.ascontiguousarray(output).view(f"u{output.dtype.itemsize}")
+    assert len(np.unique(words)) > 8
+    other = stages(one(operator, arithmetic, sizes, seed="1"))
+    assert not np.array_equal(first[list(first)[-1]], other[list(first)[-1]])
+
+
+def test_an_operator_without_an_integer_form_says_so():
+    with pytest.raises(ValueError, match="pssa_backward must be in floats, not int8"):
+        one("pssa_backward", "int8")
