@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from hwsim.cli import compare, estimate, machines, report, rtl
+from hwsim.cli import compare, estimate, machines, report, rtl, validate
 from hwsim.cli.terminal import UNUSABLE
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("forms", epilog=estimate.FORMS_EXAMPLES)(estimate.forms_command)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare_command)
 app.command("machines", epilog=machines.EXAMPLES)(machines.machines_command)
 app.command("report", epilog=report.EXAMPLES)(report.report_command)
+app.command("validate", epilog=validate.EXAMPLES)(validate.validate_command)
 app.add_typer(rtl.app, name="rtl")
 
 

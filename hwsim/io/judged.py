@@ -11,7 +11,9 @@ from hwsim.convention import SHORT
 from hwsim.cycles import array_cycles, scalesim
 from hwsim.dataflow import DATAFLOWS
 from hwsim.evidence import Judged
+from hwsim.io.published import published
 from hwsim.machine import Array
+from hwsim.validate.eyeriss import eyeriss_comparisons
 from hwsim.workload import Gemm
 
 
@@ -21,6 +23,23 @@ def judged() -> tuple[Judged, ...]:
     return (
         *_by_rtl(_record("rtl", "cycles.json").get("measured", [])),
         *_by_scalesim(_table("published", "scalesim_3_0_0.csv")),
+        *_by_validation(),
+    )
+
+
+def _by_validation() -> Iterator[Judged]:
+    """What ``hwsim validate`` finds beside a chip."""
+    chip = eyeriss_comparisons(published("eyeriss_alexnet"))
+    times = [
+        f"{each.case} {100 * each.error:+.1f} %"
+        for each in chip
+        if each.quantity.startswith("processing time")
+    ]
+    yield Judged(
+        kind="silicon",
+        dataflow="row-stationary",
+        machine="eyeriss-v1",
+        sentence=f"Eyeriss under its published mapping, {', '.join(times)} in time",
     )
 
 
