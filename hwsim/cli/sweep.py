@@ -1,0 +1,147 @@
+"""Sweeps: a grid of machines and layers into Parquet, and what is best in it."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from hwsim.cli.terminal import show
+
+SWEEP_EXAMPLES = """\b
+Examples:
+  hwsim sweep grid.toml --out out/sweep
+  hwsim sweep grid.toml --out out/sweep --resume           # after it was ended
+  hwsim sweep grid.toml --out out/sweep --cluster tcp://127.0.0.1:8786
+
+A declaration, grid.toml:
+  [machine]
+  base = ["tpu-v1"]
+  [machine.vary]
+  "array.rows" = [64, 128, 256]
+  "dram.bytes_per_cycle" = ["340/7", "680/7"]
+  [workload]
+  network = ["resnet50", "resnet34"]
+  stage = "conv3_x"
+  form = ["convolution", "xvolution-fused"]
+  batch = [1, 8]
+"""
+FRONT_EXAMPLES = """\b
+Examples:
+  hwsim front out/sweep --x peak_macs_per_cycle --y cycles
+  hwsim front out/sweep --y dram_bytes
+"""
+
+
+def sweep_command(
+    declaration: Annotated[Path, typer.Argument(help="TOML file: machines and workload.")],
+    out: Annotated[Path, typer.Option(help="Directory of the parts.")],
+    resume: Annotated[bool, typer.Option(help="Go on with what a run left there.")] = False,
+    cluster: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler that computes.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes that compute; one a core if left out.")
+    ] = None,
+) -> None:
+    """Estimate every layer of some networks on every machine of a grid, into Parquet."""
+    from hwsim.io import sweeps  # noqa: PLC0415 - pyarrow, for this one command
+    from hwsim.io.runners import locally, on_cluster  # noqa: PLC0415
+
+    asked = sweeps.read_declaration(declaration)
+    typer.echo(
+        f"{asked.machines:,} machines x {len(asked.layers):,} layers = {asked.points:,} points"
+    )
+    parts = sweeps.start(out, asked, resume=resume)
+    with sweeps.alone(out):
+        wanted, damaged = sweeps.missing(parts)
+        for sentence in damaged:
+            typer.echo(sentence, err=True)
+        if resume:
+            typer.echo(f"{parts.count - len(wanted)} of {parts.count} parts are there")
+        began = time.perf_counter()
+        many = processes or os.cpu_count() or 1
+        done = on_cluster(parts, wanted, cluster) if cluster else locally(parts, wanted, many)
+        with _progress(len(wanted)) as advance:
+            for number, content in done:
+                sweeps.write_part(parts, number, content)
+                advance()
+        seconds = time.perf_counter() - began
+    fresh = sum(last - first for first, last in map(parts.stretch, wanted))
+    typer.echo(f"{out}: {parts.count} parts; {fresh:,} points in {seconds:.1f} s")
+
+
+def front_command(
+    directory: Annotated[Path, typer.Argument(help="Directory of a sweep.")],
+    x: Annotated[str, typer.Option(help="A column that is better small.")] = "peak_macs_per_cycle",
+    y: Annotated[str, typer.Option(help="Another, summed over a machine's layers.")] = "cycles",
+) -> None:
+    """Print the machines that none beats: less X at no more Y. Only those that run every layer."""
+    from hwsim.io.sweeps import read_points, varied_keys  # noqa: PLC0415 - pyarrow, for this one command
+    from hwsim.sweep import front  # noqa: PLC0415
+
+    names = varied_keys(directory)
+    found = read_points(directory, [*names, x, y, "fits"])
+    sums: dict[tuple[Any, ...], list[float]] = {}
+    for *key, at, value, fits in zip(
+        *(found[n].tolist() for n in (*names, x, y, "fits")), strict=True
+    ):
+        entry = sums.setdefault(tuple(key), [at, 0, 1])
+        entry[1] += value
+        entry[2] *= fits
+    whole = {key: entry for key, entry in sums.items() if entry[2]}
+    if not whole:
+        raise ValueError(f"{directory} must hold a machine that runs every layer, and none does")
+    import numpy as np  # noqa: PLC0415 - as above
+
+    columns = np.array([entry[:2] for entry in whole.values()], float)
+    table = Table(*names, x, f"{y}, summed")
+    keys = list(whole)
+    for row in front(columns[:, 0], columns[:, 1]):
+        table.add_row(*map(str, keys[row]), *(f"{value:,.0f}" for value in columns[row]))
+    show(table)
+    typer.echo(f"{len(whole):,} of {len(sums):,} machines run every layer")
+
+
+@contextmanager
+def _progress(parts: int) -> Iterator[Any]:
+    """A bar with the time left where a person watches; elsewhere a line now and then."""
+    from rich.console import Console  # noqa: PLC0415 - for this one command
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    if sys.stderr.isatty():
+        bar = Progress(
+            TextColumn("parts"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            console=Console(stderr=True), transient=True,
+        )  # fmt: skip
+        with bar:
+            task = bar.add_task("parts", total=parts)
+            yield lambda: bar.advance(task)
+        return
+    began = said = time.perf_counter()
+    done = 0
+
+    def advance() -> None:
+        nonlocal said, done
+        done += 1
+        now = time.perf_counter()
+        if now - said > SILENT_SECONDS:
+            said = now
+            left = (now - began) / done * (parts - done)
+            typer.echo(f"{done} of {parts} parts, about {left:.0f} s left", err=True)
+
+    yield advance
+
+
+SILENT_SECONDS = 2
