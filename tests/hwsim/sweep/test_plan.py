@@ -5,7 +5,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hwsim
@@ -59,6 +59,7 @@ def test_every_point_has_the_numbers_of_the_model_of_one_layer_under_the_same_ma
         assert sum(parts) == expected.cycles
 
 
+@settings(deadline=None)
 @given(cuts=st.lists(st.integers(0, 1752), max_size=4))
 def test_any_stretches_of_points_join_to_all_of_them(cuts):
     made = asked({"array.rows": (8, 32)})
@@ -107,6 +108,7 @@ def test_a_digest_tells_plans_apart_and_nothing_else():
     assert len({asked().digest, *(each.digest for each in others)}) == 4
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
 def test_a_front_is_what_no_other_row_beats(rows):
     first, second = (np.array([row[i] for row in rows], float) for i in (0, 1))
