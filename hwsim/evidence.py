@@ -6,7 +6,8 @@
     silicon     the nearest chip somebody measured, and how far the model is from it there
 
 Judgements come from ``Judged`` records that validation and the RTL runs wrote; none is typed here.
-A layer without array work has no array evidence.
+The RTL has serial folds and one register per weight: it says nothing of other arrays. A layer
+without array work has no array evidence.
 """
 
 from collections.abc import Sequence
@@ -96,7 +97,8 @@ def _array_cycles(machine: Machine, here: Sequence[Judged]) -> str:
     else:
         kind = machine.dataflow
     found = [f"equal to {LITERAL[kind]} in every tried case"]
-    found += [each.sentence for each in here if each.kind in {"rtl", "estimator"}]
+    others = {"estimator"} if kind == "overlapped" else {"estimator", "rtl"}
+    found += [each.sentence for each in here if each.kind in others]
     return ", ".join(found)
 
 

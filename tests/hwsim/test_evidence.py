@@ -20,8 +20,9 @@ COPY = Copy(read_elements=9, write_elements=9)
 def test_what_the_rtl_took_is_counted_from_its_record():
     record = json.loads((files("hwsim") / "rtl" / "cycles.json").read_text("utf-8"))
     runs = [each for each in record["measured"] if each["dataflow"] == "weight-stationary"]
-    cycles = evidence_of([PRODUCT], preset("tpu-v1"), judged()).cycles
+    cycles = evidence_of([PRODUCT], preset("gemmini-default"), judged()).cycles
     assert runs
+    assert "RTL" not in evidence_of([PRODUCT], preset("tpu-v1"), judged()).cycles  # other folds
     assert f"equal to RTL in {len(runs)} of {len(runs)} products" in cycles
     assert "RTL" not in evidence_of([PRODUCT], preset("nvdla-full"), judged()).cycles
 
@@ -29,9 +30,10 @@ def test_what_the_rtl_took_is_counted_from_its_record():
 @pytest.mark.parametrize(
     ("name", "changes", "literal"),
     [
-        ("tpu-v1", {}, "hwsim.systolic"),
-        ("tpu-v1", {"folds": "overlapped"}, "hwsim.literal.overlapped"),
-        ("tpu-v1", {"double_buffered_weights": True}, "hwsim.literal.overlapped"),
+        ("gemmini-default", {}, "hwsim.systolic"),
+        ("gemmini-default", {"folds": "overlapped"}, "hwsim.literal.overlapped"),
+        ("gemmini-default", {"double_buffered_weights": True}, "hwsim.literal.overlapped"),
+        ("tpu-v1", {}, "hwsim.literal.overlapped"),
         ("eyeriss-v1", {}, "hwsim.literal.row_stationary"),
         ("davinci-310p", {}, "hwsim.literal.cube"),
         ("nvdla-small", {}, "hwsim.literal.adder_tree"),
@@ -47,7 +49,7 @@ def test_the_literal_judge_is_that_of_the_array_and_its_features(name, changes, 
 
 
 def test_a_layer_has_the_evidence_of_what_it_runs():
-    unit = preset("tpu-v1")
+    unit = preset("gemmini-default")
     mixed = evidence_of([PRODUCT, ADD, COPY], unit, ()).cycles
     assert "hwsim.systolic" in mixed
     assert "vector unit" in mixed

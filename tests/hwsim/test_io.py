@@ -76,7 +76,7 @@ def test_a_preset_that_lacks_a_source_is_refused(monkeypatch, tmp_path):
         (changed("weight-stationary", "row-static"), r"in my\.toml, dataflow must be one of"),
         (
             changed("weight-stationary", "row-stationary"),
-            r"in my\.toml, there must be a key array\.ifmap_words$",
+            r"in my\.toml, key array\.double_buffered_weights must be one of rows, cols, ifmap_w",
         ),
         (
             changed('energy = "horowitz-45nm"', 'energy = "horowitz"'),
