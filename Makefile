@@ -9,7 +9,7 @@ ORACLES := $(VENV)-oracles/.installed
 SCALESIM := $(VENV)-scalesim/.installed
 TOSA := $(VENV)-tosa/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oracles test-rtl test-browser bench scores check lint types contracts lock clean
+.PHONY: help demo test test-oracles test-rtl test-browser bench scores check check-exp lint types contracts lock clean
 
 help: ; @grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -33,6 +33,9 @@ test-rtl: $(READY) ## the SystemVerilog device in a simulator (needs perl, make,
 test-browser: $(READY) ## reports in a real browser (installs Debian's chromium where it is missing)
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
 	REQUIRE_CHROMIUM=1 $(BIN)/pytest -q tests/browser
+
+check-exp: $(READY) ## e^x over every binary32 input and every narrower word (about a minute)
+	$(BIN)/python -m tests.exhaustive.exponential
 
 bench: $(ORACLES) ## speed beside PyTorch and the machine's own limit (a few minutes; be alone)
 	$(VENV)-oracles/bin/python -m benchmarks --out "$(OUT)/benchmarks.md" --json "$(OUT)/benchmarks.json"

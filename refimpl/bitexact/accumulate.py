@@ -19,7 +19,7 @@ from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import Order, term_order
 from refimpl.ops.conv2d import ConvGeometry
 
-BLOCK = 128  # pixels summed side by side; does not change any bit, each has its own accumulator
+BLOCK = 512  # pixels summed side by side; does not change any bit, each has its own accumulator
 
 
 def patches(
@@ -92,16 +92,31 @@ def _run(
 
 
 def _sum_in_order(rows: Array, columns: Array, sums: Array, block: int) -> None:
-    """Add every product to its own accumulator, k in order; pixels and outputs are independent."""
+    """Add every product to its own accumulator, k in order; pixels and outputs are independent.
+
+    Four outputs share each pixel that is read. Slices, because their indices cannot be negative.
+    """
     outputs, taps = rows.shape
-    pixels = columns.shape[1]
+    pixels, whole = columns.shape[1], outputs // 4 * 4
     for first in range(0, pixels, block):
         last = min(first + block, pixels)
-        for o in range(outputs):
+        for o in range(0, whole, 4):
+            a, b = sums[o, first:last], sums[o + 1, first:last]
+            c, d = sums[o + 2, first:last], sums[o + 3, first:last]
             for k in range(taps):
-                weight = rows[o, k]
-                for p in range(first, last):
-                    sums[o, p] = sums[o, p] + weight * columns[k, p]
+                w_a, w_b, w_c, w_d = rows[o, k], rows[o + 1, k], rows[o + 2, k], rows[o + 3, k]
+                seen = columns[k, first:last]
+                for p in range(seen.size):
+                    a[p] = a[p] + w_a * seen[p]
+                    b[p] = b[p] + w_b * seen[p]
+                    c[p] = c[p] + w_c * seen[p]
+                    d[p] = d[p] + w_d * seen[p]
+        for o in range(whole, outputs):
+            own = sums[o, first:last]
+            for k in range(taps):
+                weight, seen = rows[o, k], columns[k, first:last]
+                for p in range(seen.size):
+                    own[p] = own[p] + weight * seen[p]
 
 
 def _row_sums_in_order(rows: Array, sums: Array) -> None:

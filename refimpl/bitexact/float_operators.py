@@ -32,7 +32,7 @@ from refimpl.bitexact.call import (
     shifted,
 )
 from refimpl.bitexact.formats import Cast, cast_of, decode, encode, format_of
-from refimpl.bitexact.mac import accumulate, add_rounded
+from refimpl.bitexact.mac import accumulate, add_rounded, is_plain
 
 
 def conv2d_float(tensors: Tensors, attributes: Attributes) -> Stages:
@@ -99,9 +99,10 @@ def convolve(x: Array, tensors: Tensors, attributes: Attributes, name: str) -> S
     of, geometry = accumulation_of(attributes), geometry_of(x, w, attributes)
     shape = (len(x), len(w), *geometry.output)
     bias = None if b is None else operand(b, of)
+    carrier = np.float32 if is_plain(of) else np.float64  # either holds every operand
     sums = accumulate(
-        kernel_rows(operand(w, of), of.order, of.tiles),
-        patches(operand(x, of), geometry, of.order, of.tiles),
+        kernel_rows(operand(w, of).astype(carrier), of.order, of.tiles),
+        patches(operand(x, of).astype(carrier), geometry, of.order, of.tiles),
         of,
         bias if of.bias == "first" else None,
     )

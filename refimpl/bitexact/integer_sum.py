@@ -45,6 +45,11 @@ class IntegerAccumulator:
         return {**asdict(self), "tiles": dict(self.tiles)}
 
     @property
+    def is_plain(self) -> bool:
+        """Whether no order of the terms, and no pass, can be seen in the sum."""
+        return self.overflow == "wrap" and self.bits <= 32 and self.pass_terms == 0
+
+    @property
     def carrier(self) -> str:
         """The format that carries it: int32, or int64 where it is wider."""
         return "int32" if self.bits <= 32 else "int64"
@@ -116,14 +121,15 @@ def _sum_wrapping(rows: Array, columns: Array, of: IntegerAccumulator) -> Array:
     """Modulo 2³² or 2⁶⁴: an accumulator's bits are the last ones of either."""
     narrow = of.bits <= 32
     sums = np.zeros((len(rows), columns.shape[1]), np.int32 if narrow else np.int64)
-    operand = np.int16 if narrow and _fits_int16(rows) and _fits_int16(columns) else np.int64
+    operand = np.int16 if narrow and fits_int16(rows) and fits_int16(columns) else np.int64
     _sum_blocks(
         np.ascontiguousarray(rows, operand), np.ascontiguousarray(columns, operand), sums, BLOCK
     )
     return sums.astype(np.int64)
 
 
-def _fits_int16(values: Array) -> bool:
+def fits_int16(values: Array) -> bool:
+    """Whether every value is a 16-bit integer."""
     if values.dtype.itemsize <= 2 and values.dtype.kind == "i":
         return True
     return bool(values.size == 0 or (values.min() >= -(2**15) and values.max() < 2**15))
@@ -136,10 +142,11 @@ def _sum_blocks(rows: Array, columns: Array, sums: Array, block: int) -> None:
     for first in range(0, pixels, block):
         last = min(first + block, pixels)
         for o in range(outputs):
+            own = sums[o, first:last]
             for k in range(terms):
-                weight = np.int64(rows[o, k])
-                for p in range(first, last):
-                    sums[o, p] = np.int64(sums[o, p]) + weight * np.int64(columns[k, p])
+                weight, seen = np.int64(rows[o, k]), columns[k, first:last]
+                for p in range(own.size):
+                    own[p] = np.int64(own[p]) + weight * np.int64(seen[p])
 
 
 @njit(cache=True)

@@ -1,12 +1,13 @@
 """exp, 1/x and 1/√x: every word of at most 16 bits and chosen binary32 ones, against mpmath."""
 
 from fractions import Fraction
+from math import factorial
 
 import mpmath
 import numpy as np
 import pytest
 
-from refimpl.bitexact.exponential import MARGIN, exp64, hard_words
+from refimpl.bitexact.exponential import COEFFICIENTS, MARGIN, exp64, hard_words
 from refimpl.bitexact.formats import FORMATS, decode, default_cast, encode, from_words, words_of
 from refimpl.bitexact.transcendental import Function, correct, evaluate, function_of, table_of
 from tests.refimpl.bitexact.fractions_model import nearest
@@ -172,3 +173,20 @@ def test_a_function_there_is_not_is_refused_in_one_sentence(choice, sentence):
 def test_the_words_of_results_are_in_the_format():
     y = correct("exp", np.array([0.1]), "bf16")
     assert words_of(encode(y, default_cast("bf16"))).tolist() == [0x3F8D]
+
+
+def test_the_error_recurrence_of_the_page_gives_the_margin_with_room_to_spare():
+    """docs/correct-rounding.md: E_i ≤ E_{i+1}·|r| + u(1 + 8u)(a_{i+1}|r| + a_i) + γ_i, exactly."""
+    r, u = Fraction(3466, 10000), Fraction(1, 2**53)
+    once = u * (1 + 8 * u)
+    exact = [Fraction(1, factorial(i)) for i in range(14)]
+    own = [abs(Fraction(c) - e) for c, e in zip(COEFFICIENTS, exact, strict=True)]
+    a, error = Fraction(COEFFICIENTS[13]), own[13]
+    for i in range(12, -1, -1):
+        product = a * r
+        a = product + Fraction(COEFFICIENTS[i])
+        error = error * r + once * product + own[i] + once * a
+    assert error < Fraction(267, 10**18)
+    truncation = r**14 * exact[13] / 14 * Fraction(105, 100)
+    total = (error + truncation) / Fraction(7071, 10000) + Fraction(28, 10**18)
+    assert total < Fraction(42, 10**17) < Fraction(MARGIN) / 2
