@@ -16,6 +16,7 @@ Source: the files that SCALE-Sim 3.0.0 ships (topologies, configs/scale.cfg) and
 """
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from configparser import ConfigParser
 from configparser import Error as ConfigError
@@ -57,7 +58,8 @@ def topology(text: str, name: str, *, batch: int = 1) -> Network:
             raise ValueError(f"line {number}: {error}") from error
     if not layers:
         raise ValueError("a topology must have a layer after its header line")
-    return Network(name=name, layers=tuple(layers), batch=batch, inputs=_image(layers[0]))
+    image = _image(layers[0])
+    return Network(name=name, layers=tuple(_told_apart(layers)), batch=batch, inputs=image)
 
 
 def configuration(text: str, name: str, default: Machine) -> Machine:
@@ -104,6 +106,16 @@ KNOWN = (
 )
 """Entries of a configuration's architecture; those beyond sizes, dataflow and bandwidth say where
 addresses lie and how requests queue, which no number here depends on."""
+
+
+def _told_apart(layers: Sequence[Layer]) -> Iterator[Layer]:
+    """The layers, a number after the name of each that has one as before."""
+    seen: Counter[str] = Counter()
+    for layer in layers:
+        seen[layer.name] += 1
+        count = seen[layer.name]
+        name = layer.name if count == 1 else f"{layer.name} #{count}"
+        yield replace(layer, name=name, nodes=(name,))
 
 
 def _lines(text: str) -> Iterator[tuple[int, list[str]]]:

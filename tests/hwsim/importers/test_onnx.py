@@ -1,6 +1,7 @@
 """ONNX files as networks: what they cost, what is named, and what is refused."""
 
 import tracemalloc
+from pathlib import Path
 
 import onnx
 import pytest
@@ -78,6 +79,12 @@ def test_a_detector_is_costed_up_to_what_depends_on_data_and_that_is_named(tmp_p
     assert kept.endswith(" depends on data")
     assert found.sentence.startswith(f"costed {found.asked - 2} of {found.asked} nodes, 100.0% of")
     assert "of the known MACs" in found.sentence
+
+
+def test_the_coverage_of_the_page_is_the_detectors_on_davinci(tmp_path):
+    read = find_network(saved(detector(), tmp_path), image=(64, 96))
+    page = (Path(__file__).parents[3] / "docs" / "workloads.md").read_text("utf-8")
+    assert estimate(read, preset("davinci-310p")).coverage.sentence in " ".join(page.split())
 
 
 def test_an_encoder_with_arithmetic_on_its_sizes_is_read_at_any_size(tmp_path):

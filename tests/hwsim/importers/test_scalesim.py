@@ -77,6 +77,11 @@ def test_a_wrong_field_is_told_by_file_line_and_name(tmp_path, old, new, sentenc
     assert "\n" not in str(error.value)
 
 
+def test_layers_of_one_name_are_told_apart():
+    net = topology("L,M,N,K\na,1,1,1\na,2,2,2\nb,1,1,1\na,3,3,3\n", "x")
+    assert [layer.name for layer in net.layers] == ["a", "a #2", "b", "a #3"]
+
+
 @pytest.mark.parametrize("text", ["", "\n\n", "name, M, N, K\n"])
 def test_a_topology_without_layers_is_refused(text):
     with pytest.raises(ValueError, match=r"^a topology must have a "):
