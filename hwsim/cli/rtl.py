@@ -43,7 +43,7 @@ def run_command(
         bool, typer.Option("--fixed", help="Build with the bug's define, not the selectable build.")
     ] = False,
     case: Annotated[list[str] | None, typer.Option(help="Only these cases.")] = None,
-    rows: Annotated[int, typer.Option(help="Rows of the array: pixels at a time.")] = 4,
+    rows: Annotated[int, typer.Option(help="Rows of the array: pixels at a time.")] = 8,
     cols: Annotated[int, typer.Option(help="Columns of the array: output channels.")] = 4,
     stall_seed: Annotated[int, typer.Option(help="Seed of the pattern of waiting words.")] = 1,
     stall: Annotated[

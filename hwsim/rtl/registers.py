@@ -14,7 +14,8 @@ REGISTERS = {
     "KERNEL_X": 6, "STRIDE_Y": 7, "STRIDE_X": 8, "PAD_Y": 9, "PAD_X": 10, "DILATION_Y": 11,
     "DILATION_X": 12, "OUT_HEIGHT": 13, "OUT_WIDTH": 14, "USES": 15, "X_ZERO": 16, "T_ZERO": 17,
     "Y_ZERO": 18, "ROUNDING": 19, "DIRECTIONS": 20, "CIRCULAR": 21, "T_MULTIPLIER": 22,
-    "T_SHIFT": 23, "RESULT_BASE": 24, "PRODUCT_BASE": 25, "OFFSETS": 32,
+    "T_SHIFT": 23, "RESULT_BASE": 24, "PRODUCT_BASE": 25, "IMAGES": 26,
+    "OFFSETS": 32,
 }  # fmt: skip
 USES = {"conv2d": 0b101, "shift_product": 0b010, "pssa": 0b110, "xvolution_fused": 0b111}
 ROUNDINGS = {"half_up": 0, "half_even": 1, "floor": 2, "tflite_double": 3}
@@ -25,7 +26,7 @@ MOST_DIRECTIONS = 8
 class Device:
     """Size of the processor: the parameters of ``xv_npu``, memories in words."""
 
-    rows: int = 4
+    rows: int = 8
     cols: int = 4
     image_words: int = 4096
     product_words: int = 8192
@@ -82,7 +83,7 @@ def values(case: Case, *, guard_words: int) -> list[tuple[int, int]]:
     Results start ``guard_words`` into their memories.
     """
     attributes = case.attributes
-    _, channels, height, width = case.tensors["x"].shape
+    images, channels, height, width = case.tensors["x"].shape
     named: dict[str, int] = {
         "IN_CHANNELS": channels,
         "HEIGHT": height,
@@ -93,6 +94,7 @@ def values(case: Case, *, guard_words: int) -> list[tuple[int, int]]:
         "DIRECTIONS": len(attributes.get("directions", [])),
         "RESULT_BASE": guard_words,
         "PRODUCT_BASE": guard_words,
+        "IMAGES": images,
     }
     named |= _product(case) | _convolution(case)
     written = [(REGISTERS[name], value & 0xFFFFFFFF) for name, value in named.items()]

@@ -46,7 +46,7 @@ module xv_gemm #(
   logic [15:0] fed;                       // values fed to the first lane in this fold
   logic [15:0] moved;                     // rows loaded or drained
   logic        last_cols, last_fold, fold_done, fold_ends;
-  logic        feed, feed_first, feed_last;
+  logic        feed, feed_last;
 
   assign busy = state != IDLE;
   assign fold_rows = rows - row0 < 16'(ROWS) ? rows - row0 : 16'(ROWS);
@@ -55,9 +55,8 @@ module xv_gemm #(
   assign last_fold = last_cols && row0 + 16'(ROWS) >= rows;
   assign fold_ends = WEIGHT_STATIONARY ? state == STREAM && fold_done
                                        : state == DRAIN && moved == fold_rows - 16'd1;
-  assign feed       = state == STREAM && fed < depth;
-  assign feed_first = feed && fed == 16'd0;
-  assign feed_last  = feed && fed == depth - 16'd1;
+  assign feed = state == STREAM && fed < depth;
+  assign feed_last = feed && fed == depth - 16'd1;
 
   always_ff @(posedge clk) begin
     if (rst) begin
@@ -103,7 +102,7 @@ module xv_gemm #(
   genvar i, j;
   generate
     if (!WEIGHT_STATIONARY) begin : g_os
-      logic [ROWS-1:0] west_valid, west_first, west_last;
+      logic [ROWS-1:0] west_valid, west_last;
       logic [ROWS-1:0][8:0] west;
       logic [COLS-1:0] north_valid;
       logic [COLS-1:0][7:0] north;
@@ -114,20 +113,20 @@ module xv_gemm #(
       logic [31:0] result [0:DEPTH-1];
 
       for (i = 0; i < ROWS; i++) begin : g_feed_row
-        logic valid, first, last, next_valid, next_first, next_last;
+        logic valid, last, next_valid, next_last;
         logic [15:0] at, next_at;
         if (i == 0) begin : g_edge
-          assign {valid, first, last, at} = {feed, feed_first, feed_last, fed};
+          assign {valid, last, at} = {feed, feed_last, fed};
         end else begin : g_chain
-          assign {valid, first, last, at} = {g_feed_row[i-1].next_valid, g_feed_row[i-1].next_first,
-                                             g_feed_row[i-1].next_last, g_feed_row[i-1].next_at};
+          assign {valid, last, at} = {g_feed_row[i-1].next_valid, g_feed_row[i-1].next_last,
+                                      g_feed_row[i-1].next_at};
         end
         always_ff @(posedge clk) begin
-          {next_valid, next_first, next_last} <= state == STREAM ? {valid, first, last} : 3'b0;
+          {next_valid, next_last} <= state == STREAM ? {valid, last} : 2'b0;
           next_at <= at;
         end
         assign west_valid[i] = valid && 16'(i) < fold_rows;
-        assign {west_first[i], west_last[i], west_at[i]} = {first, last, at};
+        assign {west_last[i], west_at[i]} = {last, at};
         assign west[i] = west_memory[(32'(row0) + i) * depth + 32'(west_at[i])];
       end
       for (j = 0; j < COLS; j++) begin : g_feed_col
@@ -149,10 +148,17 @@ module xv_gemm #(
 
       xv_array_os #(.ROWS(ROWS), .COLS(COLS)) array (
         .clk(clk), .rst(rst), .forget(state != STREAM),
-        .west_valid(west_valid), .west_first(west_first), .west_last(west_last), .west(west),
-        .north_valid(north_valid), .north(north), .row(moved), .sums(sums), .complete(complete)
+        .west_valid(west_valid), .west_last(west_last), .west(west),
+        .north_valid(north_valid), .north(north), .row(moved), .clear(state == DRAIN),
+        .sums(sums), .complete(complete)
       );
-      assign fold_done = complete[fold_rows-16'd1][fold_cols-16'd1];
+      always_comb begin                     // the far corner of the occupied part
+        fold_done = 1'b0;
+        for (int last_i = 0; last_i < ROWS; last_i++)
+          for (int last_j = 0; last_j < COLS; last_j++)
+            if (16'(last_i + 1) == fold_rows && 16'(last_j + 1) == fold_cols)
+              fold_done = complete[last_i][last_j];
+      end
 
       always_ff @(posedge clk)
         if (state == DRAIN)
@@ -198,7 +204,11 @@ module xv_gemm #(
         .west_valid(west_valid), .west_last(west_last), .west(west),
         .leaving(leaving), .leaving_last(leaving_last), .sums(sums)
       );
-      assign fold_done = leaving_last[fold_cols-16'd1];
+      always_comb begin
+        fold_done = 1'b0;
+        for (int last_j = 0; last_j < COLS; last_j++)
+          if (16'(last_j + 1) == fold_cols) fold_done = leaving_last[last_j];
+      end
 
       // What left is added to the sums of earlier folds one cycle later, outside the array.
       always_ff @(posedge clk) begin

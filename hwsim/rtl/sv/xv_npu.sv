@@ -14,7 +14,7 @@
 `include "xv_bug_default.svh"
 
 module xv_npu #(
-  parameter int ROWS = 4,
+  parameter int ROWS = 8,
   parameter int COLS = 4,
   parameter int IMAGE_WORDS = 4096,
   parameter int PRODUCT_WORDS = 8192,
@@ -62,7 +62,7 @@ module xv_npu #(
     KERNEL_Y = 5, KERNEL_X = 6, STRIDE_Y = 7, STRIDE_X = 8, PAD_Y = 9, PAD_X = 10, DILATION_Y = 11,
     DILATION_X = 12, OUT_HEIGHT = 13, OUT_WIDTH = 14, USES = 15, X_ZERO = 16, T_ZERO = 17,
     Y_ZERO = 18, ROUNDING = 19, DIRECTIONS = 20, CIRCULAR = 21, T_MULTIPLIER = 22, T_SHIFT = 23,
-    RESULT_BASE = 24, PRODUCT_BASE = 25, OFFSETS = 32;   // OFFSETS + d: y in 31..16, x in 15..0
+    RESULT_BASE = 24, PRODUCT_BASE = 25, IMAGES = 26, OFFSETS = 32;   // OFFSETS + d: y in 31..16, x in 15..0
   localparam int MAX_DIRECTIONS = 8;
 
   logic [15:0] in_channels, height, width, out_channels, out_height, out_width;
@@ -73,7 +73,7 @@ module xv_npu #(
   logic [7:0] directions;
   logic [30:0] t_multiplier;
   logic [5:0] t_shift;
-  logic [31:0] result_base, product_base;
+  logic [31:0] result_base, product_base, images;
   logic [MAX_DIRECTIONS-1:0][15:0] offset_y, offset_x;
   logic begins;
 
@@ -105,6 +105,7 @@ module xv_npu #(
       T_SHIFT:      t_shift <= set_value[5:0];
       RESULT_BASE:  result_base <= set_value;
       PRODUCT_BASE: product_base <= set_value;
+      IMAGES:       images <= set_value;
       default: if (set_register >= OFFSETS && set_register < OFFSETS + 7'(MAX_DIRECTIONS))
         {offset_y[set_register[2:0]], offset_x[set_register[2:0]]} <= set_value;
     endcase
@@ -160,7 +161,7 @@ module xv_npu #(
   logic [15:0] tile_rows, tile_cols;        // what the tile occupies of the array
   logic [15:0] at;                          // pixel being placed, or row being drained
   logic [15:0] out_y, out_x;                // of the next pixel to place
-  logic product_done, fold_done, drains, last_channels, last_pixels;
+  logic product_done, fold_done, drains, clears, last_channels, last_pixels;
 
   logic [31:0] pixels_left, channels_left;
   assign pixels_left = pixels - pixel0;
@@ -172,6 +173,8 @@ module xv_npu #(
   assign last_channels = channels_left <= 32'(COLS);
   assign drains = state == DRAIN &&
     (!result_valid || result_ready || `XV_BUG == xv_bugs::WORD_LOST_ON_STALL);
+  assign clears = drains && !(`XV_BUG == xv_bugs::SUM_NOT_CLEARED
+    && last_channels && last_pixels && images_done + 32'd1 == images);
   assign give_back = state == HAND_OVER;
   assign idle = state == WAIT && !full && !product_valid && !result_valid;
 
@@ -248,9 +251,8 @@ module xv_npu #(
   // Feeding the array: the loops over channel, kernel row and kernel column, row i fed i cycles late.
   logic [31:0] fed;
   logic [15:0] c, u, v;
-  logic feeds, feeds_first, feeds_last;
+  logic feeds, feeds_last;
   assign feeds = state == STREAM && fed < taps;
-  assign feeds_first = fed == 32'd0;
   assign feeds_last = fed + 32'd1 == taps;
   always_ff @(posedge clk) begin
     if (state != STREAM || fold_done) {fed, c, u, v} <= '0;
@@ -264,7 +266,7 @@ module xv_npu #(
     end
   end
 
-  logic [ROWS-1:0] west_valid, west_first, west_last;
+  logic [ROWS-1:0] west_valid, west_last;
   logic [ROWS-1:0][8:0] west;
   logic [COLS-1:0] north_valid;
   logic [COLS-1:0][7:0] north;
@@ -275,7 +277,7 @@ module xv_npu #(
   generate
     for (i = 0; i < ROWS; i++) begin : g_row
       logic signed [15:0] base_y, base_x;
-      logic valid, first, last, next_valid, next_first, next_last, in_image, of_product;
+      logic valid, last, next_valid, next_last, in_image, of_product;
       logic [15:0] row_c, row_u, row_v, next_c, next_u, next_v;
       logic [31:0] address;
       logic signed [8:0] word, zero;
@@ -286,14 +288,14 @@ module xv_npu #(
           - 16'(pad_x);
       end
       if (i == 0) begin : g_edge
-        assign {valid, first, last, row_c, row_u, row_v} = {feeds, feeds_first, feeds_last, c, u, v};
+        assign {valid, last, row_c, row_u, row_v} = {feeds, feeds_last, c, u, v};
       end else begin : g_chain
-        assign {valid, first, last, row_c, row_u, row_v} =
-          {g_row[i-1].next_valid, g_row[i-1].next_first, g_row[i-1].next_last,
+        assign {valid, last, row_c, row_u, row_v} =
+          {g_row[i-1].next_valid, g_row[i-1].next_last,
            g_row[i-1].next_c, g_row[i-1].next_u, g_row[i-1].next_v};
       end
       always_ff @(posedge clk) begin
-        {next_valid, next_first, next_last} <= state == STREAM ? {valid, first, last} : 3'b0;
+        {next_valid, next_last} <= state == STREAM ? {valid, last} : 2'b0;
         {next_c, next_u, next_v} <= {row_c, row_u, row_v};
       end
       xv_window window (
@@ -310,7 +312,7 @@ module xv_npu #(
         if (!in_image && `XV_BUG == xv_bugs::PAD_RAW_ZERO) west[i] = -zero;
       end
       assign west_valid[i] = valid && 16'(i) < tile_rows;
-      assign {west_first[i], west_last[i]} = {first, last};
+      assign west_last[i] = last;
     end
     for (j = 0; j < COLS; j++) begin : g_col
       logic valid, next_valid;
@@ -331,10 +333,17 @@ module xv_npu #(
 
   xv_array_os #(.ROWS(ROWS), .COLS(COLS)) array (
     .clk(clk), .rst(rst), .forget(state != STREAM),
-    .west_valid(west_valid), .west_first(west_first), .west_last(west_last), .west(west),
-    .north_valid(north_valid), .north(north), .row(at), .sums(sums), .complete(complete)
+    .west_valid(west_valid), .west_last(west_last), .west(west),
+    .north_valid(north_valid), .north(north), .row(at), .clear(clears),
+    .sums(sums), .complete(complete)
   );
-  assign fold_done = complete[tile_rows-16'd1][tile_cols-16'd1];
+  always_comb begin                     // the far corner of the occupied part
+    fold_done = 1'b0;
+    for (int last_i = 0; last_i < ROWS; last_i++)
+      for (int last_j = 0; last_j < COLS; last_j++)
+        if (16'(last_i + 1) == tile_rows && 16'(last_j + 1) == tile_cols)
+          fold_done = complete[last_i][last_j];
+  end
 
   // Draining: one row of sums per cycle, requantised in COLS lanes.
   assign result_image = images_done;
@@ -349,7 +358,7 @@ module xv_npu #(
       logic signed [31:0] biased, before_clip;
       logic signed [7:0] clipped;
       assign channel = 32'(channel0) + j;
-      assign multiplier_of = `XV_BUG == xv_bugs::FACTOR_OF_TILE ? 32'(channel0) : channel;
+      assign multiplier_of = `XV_BUG == xv_bugs::MULTIPLIER_OF_TILE ? 32'(channel0) : channel;
       assign biased = sums[j] + (`XV_BUG == xv_bugs::BIAS_MISSING ? 32'd0 : bias[channel]);
       xv_requantise requantise (
         .a(biased), .multiplier(multiplier[multiplier_of]), .shift(shift[channel]),
