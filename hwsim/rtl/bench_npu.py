@@ -114,6 +114,7 @@ class Run:
         self.taken = 0
         self.changed_while_waiting = 0
         self.waiting: int | None = None
+        self.offers: list[str] = []
 
     async def whole(self) -> dict[str, Any]:
         """Configure, load, feed the images and take what comes until the device is idle."""
@@ -133,6 +134,7 @@ class Run:
             "guards_broken": sum(each.guards_broken for each in self.memories.values()),
             "unwritten": sum(each.unwritten for each in self.memories.values()),
             "changed_while_waiting": self.changed_while_waiting,
+            "ready": "".join(self.offers),
         }
 
     async def load(self, kind: int, words: list[int]) -> None:
@@ -183,7 +185,10 @@ class Run:
         return 1
 
     def take_results(self) -> int:
-        """Take a row of results if there is one and no stall; return how many were taken."""
+        """Take a row of results if there is one and no stall; return how many were taken.
+
+        ``offers`` keeps whether the bench was ready when each row was first offered.
+        """
         dut = self.dut
         ready = self.stalls.random() >= self.stall["result"]
         dut.result_ready.value = int(ready)
@@ -192,6 +197,8 @@ class Run:
         addresses = lanes_of(dut.result_address, self.lanes, 32)
         if self.waiting is not None and self.waiting != addresses[0]:
             self.changed_while_waiting += 1
+        if self.waiting != addresses[0]:
+            self.offers.append("1" if ready else "0")
         self.waiting = None if ready else addresses[0]
         if not ready:
             return 0

@@ -307,7 +307,7 @@ module xv_npu #(
       assign image_address[i] = of_product ? 32'd0 : address;
       always_comb begin
         word = of_product ? 9'($signed(product_memory[address])) : 9'($signed(image_data[i]));
-        zero = of_product && `XV_BUG != xv_bugs::ONE_ZERO_POINT ? 9'(t_zero) : 9'(x_zero);
+        zero = row_c >= x_channels && `XV_BUG != xv_bugs::ONE_ZERO_POINT ? 9'(t_zero) : 9'(x_zero);
         west[i] = in_image ? word - zero : 9'sd0;
         if (!in_image && `XV_BUG == xv_bugs::PAD_RAW_ZERO) west[i] = -zero;
       end

@@ -10,7 +10,7 @@
 `include "xv_bug_default.svh"
 
 module xv_requantise #(
-  parameter bit OF_RESULT = 1'b1               // bugs of the results are not those of products
+  parameter bit OF_RESULT = 1'b1               // two of the bugs concern results only
 ) (
   input  logic signed [31:0] a,
   input  logic        [30:0] multiplier,
@@ -29,8 +29,8 @@ module xv_requantise #(
 
   always_comb begin
     rule = rounding;
-    if (OF_RESULT && `XV_BUG == xv_bugs::ROUND_TRUNCATES) rule = FLOOR;
-    if (OF_RESULT && `XV_BUG == xv_bugs::ROUND_TWICE) rule = TFLITE_DOUBLE;
+    if (`XV_BUG == xv_bugs::ROUND_TRUNCATES) rule = FLOOR;
+    if (`XV_BUG == xv_bugs::ROUND_TWICE) rule = TFLITE_DOUBLE;
 
     product = 64'(a) * $signed({33'b0, multiplier});
     quotient = product >>> shift;
