@@ -9,7 +9,7 @@ ORACLES := $(VENV)-oracles/.installed
 SCALESIM := $(VENV)-scalesim/.installed
 TOSA := $(VENV)-tosa/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oracles test-rtl test-browser bench scores check check-exp lint types contracts lock clean
+.PHONY: help demo test test-oracles test-rtl rtl-table test-browser bench scores check check-exp lint types contracts lock clean
 
 help: ; @grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -36,6 +36,9 @@ test-browser: $(READY) ## reports in a real browser (installs Debian's chromium 
 
 check-exp: $(READY) ## e^x over every binary32 input and every narrower word (about a minute)
 	$(BIN)/python -m tests.exhaustive.exponential
+
+rtl-table: $(READY) ## docs/rtl-bugs.md: bugs in RTL beside the same bugs in the model (some minutes)
+	$(BIN)/proofs device docs/rtl-bugs.md --work out/rtl
 
 bench: $(ORACLES) ## speed beside PyTorch and the machine's own limit (a few minutes; be alone)
 	$(VENV)-oracles/bin/python -m benchmarks --out "$(OUT)/benchmarks.md" --json "$(OUT)/benchmarks.json"

@@ -65,6 +65,11 @@ RENDER_EXAMPLES = """\b
 Example:
   proofs render docs/claims.md
 """
+DEVICE_EXAMPLES = """\b
+Example:
+  proofs device docs/rtl-bugs.md --set out/designed
+"""
+RTL_BUILDS = Path("out/rtl")
 
 
 @app.command("list")
@@ -127,6 +132,27 @@ def render_page(
         typer.echo(page, nl=False)
     else:
         file.write_text(page, encoding="utf-8")
+
+
+@app.command("device", epilog=DEVICE_EXAMPLES)
+def device_page(
+    file: Annotated[Path | None, typer.Argument(help="Standard output if left out.")] = None,
+    sets: Annotated[
+        list[Path] | None, typer.Option("--set", help="Another set to run, after our six cases.")
+    ] = None,
+    work: Annotated[Path, typer.Option(help="Where builds of the RTL are kept.")] = RTL_BUILDS,
+) -> None:
+    """Run the bugs of the SystemVerilog device beside the model's; write the table in Markdown."""
+    # The simulator and the catalogue of bugs are for this command only.
+    from proofs.device.page import page  # noqa: PLC0415
+    from proofs.device.run import run_sets  # noqa: PLC0415
+
+    _check_directory(file)
+    text = page(run_sets(sets or (), work=work, progress=_said))
+    if file is None:
+        typer.echo(text, nl=False)
+    else:
+        file.write_text(text, encoding="utf-8")
 
 
 def main() -> None:
@@ -216,6 +242,10 @@ def _details(verdict: Verdict) -> list[tuple[str, str]]:
 def _console() -> Console:
     console = Console()
     return console if console.is_terminal else Console(width=WIDTH)
+
+
+def _said(what: str) -> None:
+    typer.echo(what, err=True)
 
 
 def _check_directory(path: Path | None) -> None:

@@ -29,7 +29,7 @@ class Device:
     rows: int = 8
     cols: int = 4
     image_words: int = 4096
-    product_words: int = 8192
+    product_words: int = 16384
     weight_words: int = 16384
     channels: int = 64
 

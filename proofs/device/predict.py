@@ -1,4 +1,4 @@
-"""Kill by kill: does the RTL fail where the model with the same bug says that a case shows it?"""
+"""Kill by kill: whether the RTL fails where the model with the same bug says that it does."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ ALSO = {"zeros-of-x": "product-zero-of-x"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """One bug on one case: what the model said, what the RTL did, and which models give its bits."""
+    """One bug on one case: what the model said, what the RTL did, which models give its bits."""
 
     bug: str
     case: str

@@ -1,6 +1,7 @@
 """Every bug on every case of a set: on the device and in the model."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,7 +32,7 @@ def run_sets(
                 work=work,
                 scratch=place / str(at),
                 search=vectors == ours,
-                progress=lambda name, of=command: progress(f"{of}: {name}"),
+                progress=partial(_said_of, progress, command),
             )
     return found
 
@@ -58,6 +59,10 @@ def run_bugs(
         found[name] = tuple(predictions(BUGS[name], cases, seen, device, search=search))
         progress(name)
     return found
+
+
+def _said_of(progress: Callable[[str], None], of: str, bug: str) -> None:
+    progress(f"{of}: {bug}")
 
 
 def _runnable(vectors: Path, device: Device) -> list[Case]:

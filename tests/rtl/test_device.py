@@ -18,6 +18,7 @@ from refimpl.vectors.write import About, Written, set_files
 
 OPERATORS = ("conv2d", "shift_product", "pssa", "xvolution_fused")
 STAGES = {"conv2d": 4, "shift_product": 4, "pssa": 8, "xvolution_fused": 8}
+LEFT_OUT = "conv2_1.conv1-xvolution-int8"  # two branches
 SIZES = Sizes(batch=1, channels=2, outputs=5, height=5, width=6)
 
 
@@ -84,6 +85,28 @@ def test_words_lie_where_the_layout_of_the_set_says(simulator, work, refimpl, tm
     run_set(golden, tmp_path / "device", work=work)
     code, said = refimpl("check", golden, tmp_path / "device")
     assert code == 0, said
+
+
+def test_layers_of_the_trained_network_on_a_photograph_are_right(
+    simulator, work, refimpl, tmp_path
+):
+    golden, layer = tmp_path / "golden", "conv2_1.conv1-xvolution-fused-int8"
+    code, said = refimpl(
+        *("vectors", golden, "--network", "trained", "--image", "chelsea"),
+        *("--layer", "conv1", "--layer", "conv2_1.conv1"),
+        *("--arithmetic", "int8", "--files", "npy,hex"),
+    )
+    assert code == 0, said
+    cases = ("conv1-conv2d-int8", layer)
+    done = run_set(golden, tmp_path / "device", work=work, cases=cases)
+    code, said = refimpl(
+        *("check", golden, tmp_path / "device", "--case", cases[0], "--case", cases[1])
+    )
+    assert code == 0, said
+    assert said.count(": exact, ") == 4 + 8
+    everything = run_set(golden, tmp_path / "unused", work=work, cases=(cases[0], LEFT_OUT))
+    assert "must be one of conv2d" in everything.excluded[LEFT_OUT]
+    assert tuple(done.cases) == cases
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.9], ids=["never", "mostly"])

