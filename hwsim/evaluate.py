@@ -113,10 +113,15 @@ def estimate(asked: Network, machine: Machine) -> Estimate:
     return Estimate(network=asked, machine=machine, layers=layers)
 
 
-def cost_layers(layers: Sequence[Layer], machine: Machine) -> tuple[LayerCost, ...]:
-    """Cost of each layer; equal convolutions are searched once."""
+def cost_layers(
+    layers: Sequence[Layer], machine: Machine, runs: dict[Convolution, Run] | None = None
+) -> tuple[LayerCost, ...]:
+    """Cost of each layer; equal convolutions are searched once.
+
+    ``runs`` remembers what was found on this machine for the next call.
+    """
     layers = [windows_written(layer, machine) for layer in layers]
-    runs: dict[Convolution, Run] = {}
+    runs = {} if runs is None else runs
     for layer in layers if machine.convention == "own" else ():
         for primitive in layer.primitives:
             if isinstance(primitive, Convolution) and primitive not in runs:

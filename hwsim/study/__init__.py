@@ -1,0 +1,26 @@
+"""The study: does fused X-volution stay conv-friendly? Every form on every site, machine and batch.
+
+Read ``declaration`` first (what is asked, and the rule's thresholds, from one TOML file), then
+``rule`` (when a form is conv-friendly, and why not), ``growth`` (how tensors and work grow with the
+image and with channels), ``rows`` (one row of data per form, site, batch, machine and pass),
+``crossover`` (which of three operators takes least at which size) and ``words`` (the verdict).
+"""
+
+from hwsim.study.crossover import Crossing, crossings
+from hwsim.study.declaration import Study, Thresholds
+from hwsim.study.growth import Growth, growth
+from hwsim.study.rows import Row, rows
+from hwsim.study.rule import Verdict, judge
+
+__all__ = [
+    "Crossing",
+    "Growth",
+    "Row",
+    "Study",
+    "Thresholds",
+    "Verdict",
+    "crossings",
+    "growth",
+    "judge",
+    "rows",
+]
