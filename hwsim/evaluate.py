@@ -12,6 +12,7 @@ and reported with the reason.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hwsim.bands import band_rows, rows_read
 from hwsim.convention import scalesim_cost
 from hwsim.cost import Cost
 from hwsim.coverage import Coverage, coverage
@@ -31,6 +32,7 @@ from hwsim.workload import (
     VECTOR_KINDS,
     Convolution,
     Copy,
+    Elementwise,
     Layer,
     Primitive,
     Shift,
@@ -282,7 +284,8 @@ def _vector_cost(work: VectorPrimitive, machine: Machine, shelter: int) -> Primi
     assert unit is not None  # noqa: S101 - the machine supports it
     busy = unit.cycles(work.kind, work.operations)
     hidden = min(busy, shelter)
-    read, written = (n * machine.operand_bytes for n in (work.read_elements, work.write_elements))
+    read = _read_elements(work, machine) * machine.operand_bytes
+    written = work.write_elements * machine.operand_bytes
     moving = machine.dram.transfer_cycles(read) + machine.dram.transfer_cycles(written)
     cost = Cost(
         vector_cycles=busy - hidden,
@@ -291,6 +294,18 @@ def _vector_cost(work: VectorPrimitive, machine: Machine, shelter: int) -> Primi
         vector_ops=work.operations,
         dram_read_bytes=read,
         dram_write_bytes=written,
-        compulsory_bytes=read + written,
+        compulsory_bytes=(work.read_elements + work.write_elements) * machine.operand_bytes,
     )
     return PrimitiveCost(primitive=work, cost=cost)
+
+
+def _read_elements(work: VectorPrimitive, machine: Machine) -> int:
+    """Numbers that a vector primitive loads: halos of its bands, or copies, among them."""
+    reads = work.reads if isinstance(work, Elementwise) else None
+    if reads is None:
+        return work.read_elements
+    if machine.mover is not None and machine.mover.shift == "copy":
+        return reads.copies
+    band = band_rows(machine, reads.walked, reads.rows)
+    rows = rows_read(reads.rows, band, reads.reach, circular=reads.circular)
+    return rows * reads.row_elements

@@ -135,6 +135,23 @@ def matrix_product(
     )
 
 
+class MapReads(NamedTuple):
+    """How a function of elements reads maps that share rows: shifted, or several times.
+
+    ``sources`` counts the numbers of the maps behind all operands, each once; ``copies`` those of
+    the operands where shifted maps are copies. ``rows`` of ``row_elements`` numbers are walked in
+    bands of ``walked`` numbers a row; ``reach`` are the offsets down at which rows are read.
+    """
+
+    sources: int
+    copies: int
+    rows: int
+    row_elements: int
+    walked: int
+    reach: tuple[int, ...]
+    circular: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elementwise:
     """One result per element, from ``inputs`` tensors of the same size.
@@ -150,6 +167,7 @@ class Elementwise:
     elements: int
     inputs: int = 1
     fused: bool = False
+    reads: MapReads | None = None
     label: str = field(default="elementwise", compare=False)
 
     def __post_init__(self) -> None:
@@ -166,8 +184,10 @@ class Elementwise:
 
     @property
     def read_elements(self) -> int:
-        """Numbers read from DRAM."""
-        return 0 if self.fused else self.elements * self.inputs
+        """Numbers read from DRAM, without halos: ``hwsim.evaluate`` adds them per machine."""
+        if self.fused:
+            return 0
+        return self.elements * self.inputs if self.reads is None else self.reads.sources
 
     @property
     def write_elements(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hwsim.bands import band_rows
 from hwsim.execute.measured import Measured
 from hwsim.execute.memory import Memory
 from hwsim.integers import chunks
@@ -128,12 +129,6 @@ def copied_shift(name: str, memory: Memory, machine: Machine, count: Measured) -
         bands.append(made)
         first += size
     return np.concatenate(bands, axis=2)
-
-
-def band_rows(machine: Machine, row_elements: int, height: int) -> int:
-    """Rows of so many numbers that fit in the input buffer, at least one."""
-    room = machine.buffers.ifmap_bytes // machine.buffers.tiles_held // machine.operand_bytes
-    return max(1, min(height, room // row_elements))
 
 
 def _runs(step: Step, reads: list[Numbers], machine: Machine, count: Measured) -> Numbers:

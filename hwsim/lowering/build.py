@@ -26,6 +26,7 @@ from hwsim.lowering.views import (
 from hwsim.workload import (
     Convolution,
     Elementwise,
+    MapReads,
     Primitive,
     Reduction,
     Shift,
@@ -209,6 +210,7 @@ class Build:
             elements=prod(shape),
             inputs=1 if fused else max(1, len(whole)),
             fused=fused,
+            reads=None if fused else self._map_reads(reads),
             label=label,
         )
         return self._step(function, work, reads, shape, **attributes)
@@ -265,6 +267,40 @@ class Build:
     def attend(self, work: TiledAttention, q: Ref, k: Ref, v: Ref) -> Ref:
         """Attention in blocks of q (count, queries, d), k (count, keys, d), v (count, keys, v)."""
         return self._step("attend", work, (q, k, v), (work.count, work.queries, work.values))
+
+    def _map_reads(self, reads: tuple[Ref, ...]) -> MapReads | None:
+        """How operands read maps, where one is shifted or read more than once."""
+        parts = [part for ref in reads for part in ref.operand.parts]
+        plain = all(not ref.operand.views and len(ref.shape) == 4 for ref in reads)
+        if not plain or any(part.views for part in parts):
+            return None
+        names = list(dict.fromkeys(part.tensor for part in parts))
+        found = {name: self._source(name) for name in names}
+        sources = dict.fromkeys(source for source, _, _ in found.values())
+        shifted = [name for name, (source, _, _) in found.items() if source != name]
+        if (not shifted and len(names) == len(parts)) or len(sources) != 1:
+            return None
+        (source,) = sources
+        n, channels, height, width = self.tensors[source].shape
+        return MapReads(
+            sources=self.tensors[source].elements,
+            copies=sum(self.tensors[name].elements for name in names),
+            rows=height,
+            row_elements=n * channels * width,
+            walked=n * reads[0].shape[1] * width,
+            reach=tuple(sorted({down for _, down, _ in found.values()})),
+            circular=all(circular for _, _, circular in found.values()),
+        )
+
+    def _source(self, name: str) -> tuple[str, int, bool]:
+        """The map behind a shifted one, rows down from it, and whether it wraps around."""
+        step = next((step for step in self.steps if step.writes == name), None)
+        if step is None or not isinstance(step.primitive, Shift):
+            return name, 0, True
+        (part, *others), views = step.reads[0]
+        if others or views or part.views:
+            return name, 0, True  # no map of its own to be read elsewhere
+        return part.tensor, step.primitive.down, step.primitive.circular
 
     def _declare(self, tensor: Tensor) -> Ref:
         self.tensors[tensor.name] = tensor

@@ -8,14 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hwsim import evaluate
+from hwsim.bands import rows_read
+from hwsim.evaluate import cost_layers
 from hwsim.execute import execute
 from hwsim.execute.memory import Memory, Shifted
 from hwsim.lowering import Options, write
 from hwsim.machine import Mover
-from hwsim.workload import Convolution
+from hwsim.workload import Convolution, Elementwise, Layer
 from refimpl import shift
 from tests.hwsim.strategies import buffers, machine
-from tests.lowering.cases import numbers
+from tests.lowering.cases import cases, numbers
 
 
 @settings(max_examples=80, deadline=None)
@@ -71,3 +74,38 @@ def test_past_the_edge_of_an_image_padded_with_zeros_nothing_is_read():
 def test_a_shift_by_copy_reads_the_copies_and_no_halo():
     copying = Mover(bytes_per_cycle=Fraction(1), shift="copy")
     assert loaded(Options(), copying) == 8 * (1 + 4) * ROW
+
+
+SHIFTING = ("pssa", "xvolution-fused", "xvolution-square", "xvolution-shared")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(SHIFTING).flatmap(cases))
+def test_what_is_costed_as_read_is_what_running_it_loads(case):
+    form, *_, graph, numbers_, unit = case
+    measured = execute(graph, numbers_, unit).measured
+    found = 0
+    for step, each in zip(graph.steps, measured, strict=True):
+        work = step.primitive
+        if isinstance(work, Elementwise) and work.reads is not None:
+            layer = Layer(name=form, form=form, primitives=(work,))
+            (priced,) = cost_layers([layer], unit)
+            assert priced.cost.dram_read_bytes == each.loaded * unit.operand_bytes
+            found += 1
+    assert found
+
+
+def test_rows_that_forget_to_wrap_around_are_seen_to_differ(monkeypatch):
+    def stopping(height, band, reach, *, circular):
+        return rows_read(height, band, reach, circular=False)
+
+    def read():
+        site = Convolution(in_channels=2, height=8, width=3, out_channels=1)
+        work = write("pssa", site).primitives[4]
+        unit = machine(buffers=replace(buffers(4096, double=False), ifmap_bytes=48))
+        layer = Layer(name="pssa", form="pssa", primitives=(work,))
+        return cost_layers([layer], unit)[0].cost.dram_read_bytes
+
+    assert read() == loaded(Options())
+    monkeypatch.setattr(evaluate, "rows_read", stopping)
+    assert read() != loaded(Options())
