@@ -203,7 +203,7 @@ def _assumptions(study: Study, rows: Sequence[Row]) -> Iterator[str]:
     yield f"* vector unit: {unit}"
     yield "* four directions, length 1, both kernels 3 × 3; every tensor between two primitives"
     yield "  goes through DRAM, for all forms alike; a shift is an address where the machine can"
-    yield "* a product of x with a shifted x reads both for each direction: 2·D·n·C numbers"
+    yield "* products of x with shifted copies load each row once a band, with its halo"
     yield f"* {len(rows)} rows; batches {', '.join(map(str, study.batches))}"
     yield ""
 
