@@ -24,6 +24,7 @@ from hwsim.machine import (
     with_vector_unit,
 )
 from hwsim.networks import NETWORKS, Network, network
+from hwsim.report.frames import plot, to_pandas, to_polars
 from hwsim.workload import (
     Convolution,
     Copy,
@@ -67,8 +68,11 @@ __all__ = [
     "layer_forms",
     "matrix_product",
     "network",
+    "plot",
     "preset",
     "preset_names",
     "read_machine",
+    "to_pandas",
+    "to_polars",
     "with_vector_unit",
 ]

@@ -1,7 +1,7 @@
-"""Pictures of an estimate, as SVG text that takes its ink from the page around it.
+"""Pictures of an estimate: Matplotlib figures, and SVG text that takes its ink from its page.
 
-Every function takes rows of ``hwsim estimate``'s JSON. Text stays text, so that a reader can search
-it; the same rows give the same bytes.
+Every drawing takes rows of ``hwsim estimate``'s JSON. In SVG text stays text, so that a reader can
+search it; the same rows give the same bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,15 +32,15 @@ TRAFFIC = {
 MOST_BARS = 120  # ours: more layers than this share bars no wider than a hair
 
 
-def budget(rows: Sequence[Row]) -> str:
+def budget(rows: Sequence[Row]) -> Figure:
     """Where the cycles of each layer go: one stacked bar a layer."""
     figure, axes = _wide(len(rows))
     _stack(axes, rows, BUDGET)
     axes.set_ylabel("cycles")
-    return _svg(figure)
+    return figure
 
 
-def traffic(rows: Sequence[Row]) -> str:
+def traffic(rows: Sequence[Row]) -> Figure:
     """DRAM bytes of each layer by operand, and a mark where the compulsory bytes are."""
     figure, axes = _wide(len(rows))
     split = [
@@ -52,10 +52,10 @@ def traffic(rows: Sequence[Row]) -> str:
     axes.scatter(range(len(rows)), least, marker="_", color=INK, zorder=3, label="compulsory")
     axes.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     axes.set_ylabel("DRAM bytes")
-    return _svg(figure)
+    return figure
 
 
-def roofline(rows: Sequence[Row], *, peak: float, dram_bytes_per_cycle: float) -> str:
+def roofline(rows: Sequence[Row], *, peak: float, dram_bytes_per_cycle: float) -> Figure:
     """Each layer that multiplies: MACs per cycle over MACs per DRAM byte, under the two roofs."""
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     axes = figure.subplots()
@@ -73,10 +73,10 @@ def roofline(rows: Sequence[Row], *, peak: float, dram_bytes_per_cycle: float) -
     axes.set(xscale="log", yscale="log", xlabel="MACs per DRAM byte", ylabel="MACs per cycle")
     axes.grid(visible=True, which="major", alpha=0.2)
     _plain(axes)
-    return _svg(figure)
+    return figure
 
 
-def utilisation(rows: Sequence[Row], *, groups: Sequence[str]) -> str:
+def utilisation(rows: Sequence[Row], *, groups: Sequence[str]) -> Figure:
     """Utilisation of the array as a heat map: a row a group (stage), a cell a layer."""
     members = {group: [row for row in rows if row["name"].startswith(group)] for group in groups}
     width = max((len(each) for each in members.values()), default=1)
@@ -96,10 +96,10 @@ def utilisation(rows: Sequence[Row], *, groups: Sequence[str]) -> str:
     bar = figure.colorbar(drawn, ax=axes, label="utilisation")
     bar.outline.set_visible(False)
     axes.spines[:].set_visible(False)
-    return _svg(figure)
+    return figure
 
 
-def ratios(names: Sequence[str], values: Sequence[float], *, label: str) -> str:
+def ratios(names: Sequence[str], values: Sequence[float], *, label: str) -> Figure:
     """Bars of after ÷ before, a line at 1."""
     figure = Figure(figsize=(9.6, 0.3 * len(names) + 0.9), layout="constrained")
     axes = figure.subplots()
@@ -110,7 +110,7 @@ def ratios(names: Sequence[str], values: Sequence[float], *, label: str) -> str:
     axes.invert_yaxis()
     axes.set_xlabel(label)
     _plain(axes)
-    return _svg(figure)
+    return figure
 
 
 def _cycles(point: tuple[tuple[float, float], Row]) -> int:
@@ -141,7 +141,8 @@ def _plain(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """SVG text of a figure, for a page of any colours."""
     settings: Any = {
         "svg.hashsalt": "xvolution", "svg.fonttype": "none", "font.size": 10,
     }  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from hwsim.report import figures
 
@@ -127,8 +128,9 @@ def _evidence(rows: Sequence[Data]) -> list[tuple[str, int]]:
     return [(sentence, said.count(sentence)) for sentence in dict.fromkeys(said)]
 
 
-def _picture(title: str, svg: str, caption: str) -> dict[str, Any]:
-    return {"title": title, "svg": Markup(svg), "caption": caption}  # noqa: S704 - our own drawing
+def _picture(title: str, figure: Figure, caption: str) -> dict[str, Any]:
+    drawn = Markup(figures.svg(figure))  # noqa: S704 - our own drawing
+    return {"title": title, "svg": drawn, "caption": caption}
 
 
 def number(value: float | None, column: Column) -> str:
