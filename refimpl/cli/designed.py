@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from refimpl import io
+from refimpl.bitexact.operators import PIPELINES
 from refimpl.cli.terminal import progress, sentences
 from refimpl.cli.worth import Operators
+from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.measure import covered_ids
 from refimpl.score.select import default_cases, known_operators
 from refimpl.vectors.case import Case, Choices
@@ -40,7 +42,7 @@ def designed(
     """
     with sentences():
         io.must_be_new(out)
-        chosen = known_operators(operator)
+        chosen = _written(operator)
         choices = Choices(rounding=rounding)
         cases = default_cases(chosen, choices)
         words = ["refimpl", "designed", "SET", *(f"--operator {each}" for each in operator or ())]
@@ -57,6 +59,17 @@ def designed(
             )
             count = io.write_directory(out, files)
     typer.echo(f"{out}: {len(cases)} cases of {len(chosen)} operators, {count} files")
+
+
+def _written(operators: Sequence[str] | None) -> list[str]:
+    """The operators asked for, or all of which sets are written: those of the bit-exact model."""
+    exact = {f"{operator}.{arithmetic}" for operator, arithmetic in PIPELINES}
+    known = [each for each in CATALOGUE if each in exact]
+    chosen = known_operators(operators)
+    for each in operators or ():
+        if each not in known:
+            raise ValueError(f"sets are written of {', '.join(known)}; not of {each}")
+    return [each for each in chosen if each in known]
 
 
 def _each(cases: Sequence[Case], advance: Any) -> Iterator[Case]:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.score.attention_changes import ATTENTION_CHANGES
 from refimpl.score.rules import OTHER_RULES
 from refimpl.score.shift_changes import SHIFT_CHANGES
 from refimpl.score.summation import SUMMATIONS, flushed, narrowed
@@ -316,57 +317,61 @@ def first_group_for_all(value: Array, of: Known) -> Array:
     return np.tile(value[:, :size], (1, of["groups"], *[1] * (value.ndim - 2)))
 
 
-CHANGES: dict[str, Change] = SHIFT_CHANGES | {
-    each.__name__: each
-    for each in (
-        constant,
-        known,
-        add,
-        scale,
-        magnitude,
-        wrap,
-        saturate,
-        at_least,
-        at_most,
-        unsigned,
-        lose_low_bits,
-        rule,
-        summation,
-        to_format,
-        flush,
-        clip_one_side,
-        limits,
-        first_for_all,
-        first_of_tile,
-        neighbour,
-        subtract_twice,
-        raw_zero,
-        edge_pixel,
-        flip,
-        transpose_kernel,
-        drop_tap,
-        swap_axes_of,
-        one_for_both,
-        fixed_field,
-        unseen_border,
-        wired_axis,
-        runs_over,
-        last_read_early,
-        drop_ragged,
-        unwritten_ragged,
-        image_again,
-        carried,
-        fold_carries,
-        swap_groups,
-        one_zero_for_all,
-        zero_of_x,
-        branch_unclipped,
-        ragged_from_start,
-        drop_ragged_pixels,
-        skip_ragged_tile,
-        restart_tile,
-        saturate_between_tiles,
-        bias_every_tile,
-        first_group_for_all,
-    )
-}
+CHANGES: dict[str, Change] = (
+    SHIFT_CHANGES
+    | ATTENTION_CHANGES
+    | {
+        each.__name__: each
+        for each in (
+            constant,
+            known,
+            add,
+            scale,
+            magnitude,
+            wrap,
+            saturate,
+            at_least,
+            at_most,
+            unsigned,
+            lose_low_bits,
+            rule,
+            summation,
+            to_format,
+            flush,
+            clip_one_side,
+            limits,
+            first_for_all,
+            first_of_tile,
+            neighbour,
+            subtract_twice,
+            raw_zero,
+            edge_pixel,
+            flip,
+            transpose_kernel,
+            drop_tap,
+            swap_axes_of,
+            one_for_both,
+            fixed_field,
+            unseen_border,
+            wired_axis,
+            runs_over,
+            last_read_early,
+            drop_ragged,
+            unwritten_ragged,
+            image_again,
+            carried,
+            fold_carries,
+            swap_groups,
+            one_zero_for_all,
+            zero_of_x,
+            branch_unclipped,
+            ragged_from_start,
+            drop_ragged_pixels,
+            skip_ragged_tile,
+            restart_tile,
+            saturate_between_tiles,
+            bias_every_tile,
+            first_group_for_all,
+        )
+    }
+)

@@ -4,6 +4,15 @@ Frozen here so that writing a set costs nothing; a test holds this table against
 """
 
 DEFAULTS: dict[str, tuple[str, ...]] = {
+    "attention.int8": (
+        "plain",
+        "ties",
+        "opposed",
+        "equal",
+        "batch",
+        "ties-more",
+        "sweep",
+    ),
     "conv2d.int8": (
         "larger",
         "stride-dilation",

@@ -9,7 +9,8 @@ from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.expression import conjuncts, evaluate, names_in
 from refimpl.score.models import operator_of, run
 from refimpl.score.point import Point
-from refimpl.score.samples import Macs, Seen, look
+from refimpl.score.samples import look
+from refimpl.score.seen import Macs, Seen
 from refimpl.vectors.case import Case
 
 

@@ -19,6 +19,8 @@ Values: TypeAlias = Literal[
     "subnormal",
     "tiny",
     "spread",
+    "opposed",
+    "sweep",
 ]
 Directions: TypeAlias = tuple[tuple[int, int], ...]
 FOUR: Directions = ((0, -1), (0, 1), (-1, 0), (1, 0))
@@ -33,7 +35,7 @@ class Recipe:
     farther from the zero point · one impulse per channel · small · edges that show (``witnesses``)
     · pairs whose products are ties · and for binary32: bell-shaped · absorbing (2²⁴, 1, −2²⁴) ·
     cancelling · around the smallest normal number · subnormal, made to show · of very different
-    magnitude.
+    magnitude. Attention alone has opposed queries and keys, and values that sweep every word.
 
     Biases: random · solved so that an output is a tie of the rounding rule, or within the reach of
     a second rounding · solved to lie next to a rounding edge, or at a rail · huge (16 to 32

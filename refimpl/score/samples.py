@@ -1,43 +1,33 @@
 """What coverage points see of a case: its samples, as arrays."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.operators import Stages
 from refimpl.ops.shift_product import offsets
+from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.device import gather, window_geometry
-from refimpl.score.models import run_probed
+from refimpl.score.models import operator_of, run_probed
+from refimpl.score.seen import Macs, Seen, Values, divided
 from refimpl.score.shifts import neighbour
 from refimpl.score.site import HEALTHY, Probe
 from refimpl.score.summation import SMALLEST_NORMAL, SUMMATIONS
 from refimpl.vectors.case import Case
 
-Values: TypeAlias = dict[str, Any]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 KERNELS = ("w", "w_c", "w_a")
 FLAGS = frozenset({"above", "below", "left", "right", "outside", "circular", "subnormal"})
 
 
-class Macs(NamedTuple):
-    """One convolution's operands: ``x`` fields (n, k, p) or broadcastable, ``w`` fields (o, k)."""
-
-    x: Values
-    w: Values
-    outputs: int
-
-
-class Seen(NamedTuple):
-    """Everything that points can look at: ``events`` by sample, several blocks each, and MACs."""
-
-    case: Values
-    events: Mapping[str, list[Values]]
-    macs: list[Macs]
-
-
 def look(case: Case, stages: Stages) -> Seen:
     """Collect the samples of a case whose ``stages`` are known."""
+    own = CATALOGUE[operator_of(case)].look
+    if own is not None:
+        return own(case, stages)
     convolutions = _convolutions(case, stages)
     events: dict[str, list[Values]] = {"output": [], "product": [], "sum": [], "branch": []}
     for each in convolutions:
@@ -111,7 +101,7 @@ class _Convolution(NamedTuple):
             for name in ("b", "multiplier", "shift")
         )
         zero = 0 if self.end else case.attributes["y_zero"]
-        return own | {"bias": bias, "zero": zero} | _divided(own["biased"], multiplier, shift)
+        return own | {"bias": bias, "zero": zero} | divided(own["biased"], multiplier, shift)
 
 
 def _convolutions(case: Case, stages: Stages) -> list[_Convolution]:
@@ -226,7 +216,7 @@ def _products(case: Case, stages: Stages, prefix: str) -> list[Values]:
                 case.tensors[name].astype(np.int64)[:, None, None]
                 for name in ("t_multiplier", "t_shift")
             )
-            block |= {"wide": wide, "before_clip": before} | _divided(wide, multiplier, shift)
+            block |= {"wide": wide, "before_clip": before} | divided(wide, multiplier, shift)
         blocks.append(block)
     return blocks
 
@@ -248,17 +238,6 @@ def _branches(case: Case, stages: Stages) -> Values:
     wide = np.int64 if case.arithmetic == "int8" else np.float64
     return {name: stages[stage].astype(wide) for name, stage in names.items()} | {
         "zero": case.attributes.get("y_zero", 0)
-    }
-
-
-def _divided(values: Array, multiplier: Array, shift: Array) -> Values:
-    """Quotient and remainder of values·m by 2^s."""
-    product = values * multiplier
-    quotient = product >> shift
-    return {
-        "quotient": quotient,
-        "remainder": product - (quotient << shift),
-        "half": np.int64(1) << (shift - 1),
     }
 
 

@@ -33,12 +33,13 @@ class Suggestion(NamedTuple):
     @property
     def sentence(self) -> str:
         """The cases by recipe and size."""
-        return ", then ".join(
-            f"{case.stimulus['recipe']} "
-            f"({'×'.join(map(str, case.tensors['x'].shape))} {case.stimulus['values']}, "
-            f"bias {case.stimulus['bias']})"
-            for case in self.cases
-        )
+        return ", then ".join(_said(case) for case in self.cases)
+
+
+def _said(case: Case) -> str:
+    shape = "×".join(map(str, next(iter(case.tensors.values())).shape))
+    values, bias = case.stimulus["values"], case.stimulus["bias"]
+    return f"{case.stimulus['recipe']} ({shape} {values}, bias {bias})"
 
 
 def smallest_kill(mutant: Mutant, choices: Choices | None = None) -> Suggestion | None:

@@ -9,6 +9,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact import random
 from refimpl.bitexact.operators import PIPELINES
+from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.recipe import Recipe
 from refimpl.score.ties import NEAR, differing, in_range
 from refimpl.score.values import CLASSES, Draw, t_factor
@@ -26,6 +27,9 @@ def cook(operator: str, recipe: Recipe, choices: Choices) -> Case:
     ValueError
         If values, sizes and operator do not fit together.
     """
+    own = CATALOGUE[operator].cook
+    if own is not None:
+        return own(recipe, choices)
     name, arithmetic = operator.split(".")
     draw = Draw(f"{name.replace('_', '-')}-{arithmetic}-{recipe.name}", recipe)
     image = (recipe.batch, recipe.channels, recipe.height, recipe.width)

@@ -103,6 +103,7 @@ def test_the_catalogue_is_printed_and_written(tmp_path):
         (("coverage",), "must be given a set, --hits or --covergroup"),
         (("coverage", "--hits", "absent"), "must be a readable file"),
         (("designed", "out", "--operator", "conv9.int8"), "operator must be one of conv2d.int8"),
+        (("designed", "out", "--operator", "attention.int8"), "not of attention.int8"),
         (("mutants", "--operator", "conv9.int8"), "operator must be one of conv2d.int8"),
     ],
 )

@@ -9,6 +9,7 @@ from refimpl.score.stimuli import cook
 from refimpl.vectors.case import Choices
 from refimpl.vectors.stimuli import Sizes, random_cases
 
+BIT_EXACT = {f"{operator}.{arithmetic}" for operator, arithmetic in PIPELINES}
 RANDOM = random_cases(OPERATORS, Sizes(stride=2, height=5, channels=2, batch=1), Choices())
 
 
@@ -21,7 +22,7 @@ def same_stages(case):
         assert opened[name].tobytes() == array.tobytes(), name
 
 
-@pytest.mark.parametrize("operator", CATALOGUE)
+@pytest.mark.parametrize("operator", [each for each in CATALOGUE if each in BIT_EXACT])
 def test_every_designed_case_has_the_bits_of_the_bit_exact_model(operator):
     for recipe in CATALOGUE[operator].recipes:
         same_stages(cook(operator, recipe, Choices()))
