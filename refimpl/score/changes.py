@@ -14,6 +14,8 @@ from refimpl.score.attention_changes import ATTENTION_CHANGES
 from refimpl.score.rules import OTHER_RULES
 from refimpl.score.shift_changes import SHIFT_CHANGES
 from refimpl.score.summation import SUMMATIONS, flushed, narrowed
+from refimpl.score.tile_changes import TILE_CHANGES
+from refimpl.score.window_changes import WINDOW_CHANGES
 
 Known: TypeAlias = Mapping[str, Any]
 Change: TypeAlias = Callable[..., Any]
@@ -128,135 +130,6 @@ def subtract_twice(value: Array, of: Known) -> Array:
     return value + 2 * of["zero"]
 
 
-def raw_zero(_: Array, of: Known) -> Array:
-    """The word 0 where real 0 is meant: −z after centring."""
-    return -np.asarray(of["zero"]).reshape(-1, 1, 1, 1, 1)
-
-
-def edge_pixel(_: Array, of: Known) -> Array:
-    """The nearest pixel of the image where real 0 is meant."""
-    return of["seen"]
-
-
-def flip(value: Array, _: Known, *, axes: tuple[int, ...]) -> Array:
-    """Read backwards along some axes."""
-    return np.flip(value, axes)
-
-
-def transpose_kernel(value: Array, _: Known) -> Array:
-    """Rows and columns of a kernel exchanged; an oblong one is read as it lies in memory."""
-    o, c, k_h, k_w = value.shape
-    return value.reshape(o, c, k_w, k_h).swapaxes(2, 3)
-
-
-def drop_tap(value: Array, _: Known, *, tap: int) -> Array:
-    """One tap of every kernel counts for nothing."""
-    dropped = value.reshape(*value.shape[:2], -1).copy()
-    dropped[..., tap] = 0
-    return dropped.reshape(value.shape)
-
-
-def swap_axes_of(value: Any, _: Known, *, field: str) -> Any:
-    """Vertical and horizontal exchanged in one field of a window."""
-    down, right = getattr(value, field)
-    return value._replace(**{field: (right, down)})
-
-
-def one_for_both(value: Any, _: Known, *, field: str) -> Any:
-    """The vertical value of a field used horizontally too."""
-    return value._replace(**{field: (getattr(value, field)[0],) * 2})
-
-
-def fixed_field(value: Any, _: Known, *, field: str, to: int) -> Any:
-    """One field of a window wired to a constant."""
-    return value._replace(**{field: (to, to)})
-
-
-def unseen_border(value: Any, of: Known, *, side: str) -> Any:
-    """A side of the padding is not recognised: the nearest pixel is read there."""
-    height, width = of["size"]
-    row, col = value.row[:, :, None, None], value.col[None, None]
-    rows, cols = (row < 0) | (row >= height), (col < 0) | (col >= width)
-    hidden = {
-        "top": row < 0,
-        "bottom": row >= height,
-        "left": col < 0,
-        "right": col >= width,
-        "corner": rows & cols,
-    }[side]
-    return value._replace(outside=value.outside & ~hidden)
-
-
-def wired_axis(value: Any, _: Known, *, field: str, to: int) -> Any:
-    """The horizontal half of a field of a window wired to a constant."""
-    return value._replace(**{field: (getattr(value, field)[0], to)})
-
-
-def runs_over(value: Any, of: Known) -> Any:
-    """A column just beyond the end of a row is read from the beginning of the next row."""
-    height, width = of["size"]
-    row = value.row[:, :, None, None] + np.zeros_like(value.col)[None, None]
-    col = value.col[None, None] + np.zeros_like(value.row)[:, :, None, None]
-    over = (row >= 0) & (row + 1 < height) & (col >= width)
-    return value._replace(
-        row=np.where(over, row + 1, row),
-        col=np.where(over, (col - width) % width, col),
-        outside=value.outside & ~over,
-    )
-
-
-def last_read_early(value: Any, _: Known, *, axis: str) -> Any:
-    """The last output along an axis reads one step too early."""
-    reads = getattr(value, axis).copy()
-    reads[:, -1] -= 1
-    return value._replace(**{axis: reads})
-
-
-def drop_ragged(value: Array, _: Known, *, axis: int, tile: int) -> Array:
-    """What lies in a last, ragged tile counts for nothing."""
-    size = value.shape[axis]
-    kept = np.arange(size) < size - size % tile
-    shape = [1] * value.ndim
-    shape[axis] = size
-    return np.where(kept.reshape(shape), value, 0)
-
-
-def unwritten_ragged(value: Array, _: Known, *, axis: int, tile: int, to: int) -> Array:
-    """A last, ragged tile is never written: memory keeps what it held."""
-    size = value.shape[axis]
-    kept = (np.arange(size) < size - size % tile).reshape(
-        [-1 if at == axis else 1 for at in range(value.ndim)]
-    )
-    return np.where(kept, value, to)
-
-
-def image_again(value: Array, _: Known) -> Array:
-    """Every image of a batch is the first one: a bank that is never switched."""
-    return np.broadcast_to(value[:1], value.shape)
-
-
-def carried(value: Array, _: Known) -> Array:
-    """Accumulators are not cleared between the images of a batch."""
-    return np.cumsum(value, axis=0, dtype=value.dtype)
-
-
-def fold_carries(value: Array, _: Known, *, channels: int, pixels: int) -> Array:
-    """Every tile of outputs and pixels starts from the sums of the tile before it.
-
-    Tiles run pixels outermost, then outputs, image after image; lanes beyond a ragged edge keep
-    what they hold.
-    """
-    flat = value.astype(np.int64).reshape(*value.shape[:2], -1)
-    lanes = np.zeros((channels, pixels), np.int64)
-    for image in flat:
-        for first in range(0, image.shape[1], pixels):
-            for channel in range(0, image.shape[0], channels):
-                tile = image[channel : channel + channels, first : first + pixels]
-                tile += lanes[: tile.shape[0], : tile.shape[1]]
-                lanes[: tile.shape[0], : tile.shape[1]] = tile
-    return flat.reshape(value.shape)
-
-
 def swap_groups(value: Array, of: Known) -> Array:
     """The two groups of channels the other way round."""
     return np.concatenate([value[:, of["channels"] :], value[:, : of["channels"]]], axis=1)
@@ -277,50 +150,12 @@ def branch_unclipped(value: Array, of: Known, *, which: str) -> Array:
     return np.asarray(of["before"]) if of["which"] == which else value
 
 
-def ragged_from_start(value: Array, _: Known, *, axis: int, tile: int) -> Array:
-    """A last, ragged tile is taken from the beginning of the axis again."""
-    size = value.shape[axis]
-    index = np.arange(size)
-    first = size - size % tile
-    return value.take(np.where(index < first, index, (index - first)), axis=axis)
-
-
-def drop_ragged_pixels(value: Array, _: Known, *, tile: int) -> Array:
-    """Pixels of a last, ragged tile are written as 0."""
-    flat = value.reshape(*value.shape[:2], -1)
-    return drop_ragged(flat, _, axis=2, tile=tile).reshape(value.shape)
-
-
-def skip_ragged_tile(value: Array, of: Known) -> Array:
-    """The ragged last tile of input channels is not added."""
-    return np.asarray(of["before"] if of["ragged"] and not of["first"] else value)
-
-
-def restart_tile(value: Array, of: Known) -> Array:
-    """A later tile overwrites the accumulator."""
-    return value if of["first"] else np.asarray(of["part"])
-
-
-def saturate_between_tiles(value: Array, of: Known, *, bits: int) -> Array:
-    """Partial sums are spilled in too few bits, saturating."""
-    return value if of["last"] else saturate(value, of, bits=bits)
-
-
-def bias_every_tile(value: Array, of: Known) -> Array:
-    """The bias is loaded again with every later tile."""
-    return value if of["first"] else value + of["bias"]
-
-
-def first_group_for_all(value: Array, of: Known) -> Array:
-    """Every group of outputs sees the channels of the first group."""
-    size = value.shape[1] // of["groups"]
-    return np.tile(value[:, :size], (1, of["groups"], *[1] * (value.ndim - 2)))
-
-
-CHANGES: dict[str, Change] = (
-    SHIFT_CHANGES
-    | ATTENTION_CHANGES
-    | {
+CHANGES: dict[str, Change] = {
+    **SHIFT_CHANGES,
+    **ATTENTION_CHANGES,
+    **WINDOW_CHANGES,
+    **TILE_CHANGES,
+    **{
         each.__name__: each
         for each in (
             constant,
@@ -344,34 +179,10 @@ CHANGES: dict[str, Change] = (
             first_of_tile,
             neighbour,
             subtract_twice,
-            raw_zero,
-            edge_pixel,
-            flip,
-            transpose_kernel,
-            drop_tap,
-            swap_axes_of,
-            one_for_both,
-            fixed_field,
-            unseen_border,
-            wired_axis,
-            runs_over,
-            last_read_early,
-            drop_ragged,
-            unwritten_ragged,
-            image_again,
-            carried,
-            fold_carries,
             swap_groups,
             one_zero_for_all,
             zero_of_x,
             branch_unclipped,
-            ragged_from_start,
-            drop_ragged_pixels,
-            skip_ragged_tile,
-            restart_tile,
-            saturate_between_tiles,
-            bias_every_tile,
-            first_group_for_all,
         )
-    }
-)
+    },
+}

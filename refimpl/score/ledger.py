@@ -19,5 +19,45 @@ class Move:
     replaced_by: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What the default sets of a release scored on the held-out half, and what survived them."""
+
+    release: str
+    killed: int
+    counted: int
+    survivors: tuple[str, ...]
+
+
 MOVES: tuple[Move, ...] = ()
 MOVED = frozenset(move.bug for move in MOVES)
+SCORED: tuple[Scored, ...] = (
+    Scored(
+        release="0.1.0",
+        killed=445,
+        counted=466,
+        survivors=(
+            "attention.int8/table-half",
+            "attention.int8/table-96",
+            "conv2d.int8/multiplier-23",
+            "conv2d.fp32/sum-flushing",
+            "conv2d.fp32/output-flushed",
+            "pssa.int8/wide-16-clip",
+            "pssa.int8/tile-cin-skipped",
+            "pssa.fp32/sum-flushing",
+            "pssa.fp32/output-flushed",
+            "shift_product.int8/wide-16-clip",
+            "shift_product.int8/x-minus-128",
+            "shift_product.int8/t-multiplier-16",
+            "xvolution.int8/wide-16-clip",
+            "xvolution.int8/t-multiplier-16",
+            "xvolution.int8/tile-cin-skipped",
+            "xvolution.fp32/sum-flushing",
+            "xvolution.fp32/output-flushed",
+            "xvolution_fused.int8/wide-16-clip",
+            "xvolution_fused.int8/multiplier-23",
+            "xvolution_fused.fp32/sum-flushing",
+            "xvolution_fused.fp32/output-flushed",
+        ),
+    ),
+)
