@@ -145,6 +145,8 @@ def _operators(ours: dict[str, Score], told: Told) -> Iterator[str]:
         ["operator", "outputs", "design", "held-out", "random: outputs", "design", "held-out"]
     )
     for operator, result in ours.items():
+        if not result.fates:  # points only
+            continue
         other = _randomly(operator, 1, told)
         cells = [operator]
         for each in (result, other):

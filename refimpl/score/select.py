@@ -55,7 +55,7 @@ def default_cases(
     return [
         cook(operator, recipe, chosen)
         for operator in known_operators(operators)
-        for name in DEFAULTS[operator]
+        for name in DEFAULTS.get(operator, ())
         for recipe in CATALOGUE[operator].recipes
         if recipe.name == name
     ]

@@ -10,6 +10,7 @@ from refimpl.score.select import DEFAULTS, default_cases, known_operators, selec
 from refimpl.vectors.case import Choices
 
 MOST_OUTPUTS = 20_000
+DESIGNED = [each.operator for each in CATALOGUE.values() if each.mutants]
 
 
 def survivors(cases, half):
@@ -17,18 +18,18 @@ def survivors(cases, half):
     return [each.name for each in result.survivors if each.half == half]
 
 
-def outputs(case):
-    return score([Subject(case)]).outputs
+def test_every_operator_with_bugs_has_a_default_set():
+    assert set(DEFAULTS) == set(DESIGNED)
 
 
-@pytest.mark.parametrize("operator", CATALOGUE)
+@pytest.mark.parametrize("operator", DESIGNED)
 def test_the_default_set_of_an_operator_kills_every_mutant_of_the_design_half(operator):
     cases = default_cases([operator])
     assert cases
     assert survivors(cases, "design") == []
 
 
-@pytest.mark.parametrize("operator", CATALOGUE)
+@pytest.mark.parametrize("operator", DESIGNED)
 def test_the_default_set_of_an_operator_hits_every_point_that_applies(operator):
     rows = coverage(default_cases([operator]))
     assert [row.name for row in rows if not row.hits] == []

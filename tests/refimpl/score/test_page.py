@@ -14,7 +14,8 @@ PAGE = (Path(__file__).parents[3] / "docs" / "score.md").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def ours():
-    return {name: score(Subject(case) for case in default_cases([name])) for name in CATALOGUE}
+    designed = [each.operator for each in CATALOGUE.values() if each.mutants]
+    return {name: score(Subject(case) for case in default_cases([name])) for name in designed}
 
 
 def test_the_headline_is_the_held_out_score_of_the_default_sets(ours):
