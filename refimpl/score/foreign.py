@@ -86,7 +86,7 @@ def float_subjects(of: Convolution) -> list[Subject]:
         id=of.id,
         operator="conv2d",
         arithmetic="fp32",
-        attributes=of.attributes(),
+        attributes=of.attributes() | {"order": "cuv", "bias_at": "last"},
         tensors={name: array.astype(np.float32) for name, array in tensors.items()},
         stimulus={"kind": "foreign", "source": of.source},
     )

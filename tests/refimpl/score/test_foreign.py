@@ -91,6 +91,7 @@ def test_whole_floats_are_taken_as_they_are_and_others_are_quantised(tmp_path):
     save_case(tmp_path / "whole", node, {"x": x, "w": w}, expected)
     single, integer = onnx_subjects(tmp_path / "whole")
     assert (run(single.case)["output"] == expected).all()
+    assert "order-cuv" not in {each.id for each in score([single]).survivors}  # what is declared
     assert (run(integer.case)["biased"] == expected).all()
     save_case(tmp_path / "half", node, {"x": x / 2, "w": w}, expected)
     _, quantised = onnx_subjects(tmp_path / "half")
