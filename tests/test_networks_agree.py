@@ -22,8 +22,12 @@ SMALL = {
 RESIDUAL = ("resnet34", "resnet50", "resnet50-fpn")
 FORMS = {
     "conv2d": "convolution",
+    "pssa": "pssa",
+    "local_attention": "local-attention",
     "global_attention": "attention",
     "xvolution": "xvolution-training",
+    "xvolution_local": "xvolution-training-local",
+    "xvolution_global": "xvolution-training-sa",
 }
 """Operators of `refimpl` that `hwsim` has a form of, trained and not merged."""
 
