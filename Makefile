@@ -83,11 +83,24 @@ $(SCALESIM):
 	$(VENV)-scalesim/bin/python -m pip install --quiet scalesim==3.0.0 "numpy==2.3.*"
 	@touch $@
 
-$(TOSA):
-	@echo "== creating $(VENV)-tosa: TOSA's tools by exact version, with the NumPy they work with"
+$(TOSA): requirements/lock.txt pyproject.toml
+	@echo "== creating $(VENV)-tosa: TOSA's tools by exact version, with the NumPy that they want"
 	$(PYTHON) -m venv $(VENV)-tosa
-	$(VENV)-tosa/bin/python -m pip install --quiet tosa-tools==2026.8.0 "numpy<2.2"
+	$(VENV)-tosa/bin/python -m pip install --quiet tosa-tools==2026.8.0 "numpy>=2.0,<2.2" numba scipy \
+	  beartype jaxtyping pydantic rich typer pytest hatchling editables
+	$(VENV)-tosa/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
+
+.PHONY: test-tosa fuzz bench-stream
+test-tosa: $(TOSA) ## vectors against TOSA's reference model (an environment of its own)
+	@echo "== TOSA"
+	$(VENV)-tosa/bin/python -m pytest -q tests/tosa
+
+fuzz: $(READY) ## sets of vectors mutated at random, thousands of times (some minutes)
+	VECTORS_FUZZ=5000 $(BIN)/pytest -q -n 2 tests/refimpl/vectors/test_mutated.py
+
+bench-stream: $(READY) ## a set of 1 GB checked as a stream: time and memory (needs 2 GB in OUT)
+	mkdir -p "$(OUT)" && $(BIN)/python -m benchmarks.stream --folder "$(OUT)"
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(VENV)-oracles $(VENV)-scalesim $(VENV)-tosa $(OUT)

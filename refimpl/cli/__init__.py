@@ -8,12 +8,20 @@ import typer
 from refimpl.cli import check, coverage, designed, fuse, layers, score, train, vectors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
-for command in (vectors.vectors, check.check, check.verify, layers.layers):
+for command in (
+    vectors.vectors,
+    check.check,
+    check.verify,
+    check.diff,
+    check.shrink,
+    layers.layers,
+):
     app.command()(command)
 app.command()(designed.designed)
 app.command()(score.score)
 app.command()(score.mutants)
 app.command()(coverage.coverage)
+app.command("export-tosa")(check.export_tosa)
 app.command()(fuse.fuse)
 app.command()(train.train)
 app.command()(train.study)

@@ -8,8 +8,12 @@ import typer
 
 from refimpl import io
 from refimpl.cli.terminal import WRONG, progress, sentences
+from refimpl.vectors.difference import difference
+from refimpl.vectors.explain import case_of
 from refimpl.vectors.manifest import CaseEntry
 from refimpl.vectors.report import CaseReport, lines, to_json, to_junit
+from refimpl.vectors.shrink import ratio, shrunk_files
+from refimpl.vectors.write import About
 
 Cases = Annotated[list[str] | None, typer.Option("--case", help="Only these cases.")]
 Golden = Annotated[Path, typer.Argument(help="A set written by `refimpl vectors`.")]
@@ -87,13 +91,97 @@ def check(
         raise typer.Exit(WRONG)
 
 
-def verify(golden: Annotated[Path, typer.Argument(help="A set.")]) -> None:
-    """Check that a set is what its manifest says: every file, and no other."""
+def verify(
+    golden: Annotated[Path, typer.Argument(help="A set.")],
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Also compute every stage again from the inputs.")
+    ] = False,
+) -> None:
+    """Check that a set is what its manifest says: every file, and no other.
+
+    For example:
+
+      refimpl verify out/small --recompute
+    """
     with sentences():
         manifest = io.read_manifest(golden)
         with progress("verifying", sum(1 for _ in io.every_file(manifest))) as advance:
             count = io.verify_files(golden, manifest, advance)
-    typer.echo(f"{golden}: {count} files, all as the manifest says")
+        if recompute:
+            with progress("computing", len(manifest.cases)) as advance:
+                io.recompute(golden, manifest, advance)
+    also = ", and every stage as computed again" if recompute else ""
+    typer.echo(f"{golden}: {count} files, all as the manifest says{also}")
+
+
+def diff(
+    one: Annotated[Path, typer.Argument(help="A set.")],
+    other: Annotated[Path, typer.Argument(help="Another.")],
+) -> None:
+    """Say what changed from one set to another: exit code 0 nothing, 1 something.
+
+    For example:
+
+      refimpl diff released/ out/small
+    """
+    with sentences():
+        changes = difference(*(io.read_manifest(each) for each in (one, other)))
+    for change in changes:
+        typer.echo(change.sentence)
+    data = sum(change.bytes_differ for change in changes)
+    typer.echo(f"{len(changes)} differences, {data} of them in the vectors themselves")
+    if changes:
+        raise typer.Exit(WRONG)
+
+
+def shrink(
+    golden: Golden,
+    device: Annotated[Path, typer.Argument(help="What a device wrote, wrong somewhere.")],
+    out: Annotated[Path, typer.Argument(help="Directory to create: golden/ and device/.")],
+    case: Annotated[str | None, typer.Option(help="The case; the first wrong one if none.")] = None,
+) -> None:
+    """Write the smallest sub-case that shows the same mismatch, and what the device gives for it.
+
+    For example:
+
+      refimpl shrink out/small device/ out/smallest
+
+      refimpl check out/smallest/golden out/smallest/device
+    """
+    with sentences():
+        manifest = io.read_manifest(golden)
+        io.must_be_directory(device)
+        io.must_be_new(out)
+        court = io.Court(golden=golden, device=device, manifest=manifest, explain=False)
+        small, before = io.shrink_case(court, chosen(manifest.cases, [case] if case else None))
+        about = About(
+            command=f"refimpl shrink {shlex.quote(str(golden))} {shlex.quote(str(device))} SET",
+            tool_version=io.tool_version(),
+        )
+        count = io.write_directory(out, shrunk_files(small, about))
+    typer.echo(f"{out}: {count} files; {ratio(before, small.case)}; {small.how}; try")
+    typer.echo(f"  refimpl check {shlex.quote(f'{out}/golden')} {shlex.quote(f'{out}/device')}")
+
+
+def export_tosa(
+    golden: Golden,
+    out: Annotated[Path, typer.Argument(help="Directory to create: one TOSA test per case.")],
+    case: Cases = None,
+) -> None:
+    """Write conv2d cases as TOSA tests, desc.json and .tosa; needs TOSA's own tools.
+
+    For example:
+
+      refimpl export-tosa out/small out/tosa --case conv2d-int8-n2c3o4h7w6k3s1-0
+    """
+    with sentences():
+        manifest = io.read_manifest(golden)
+        entries = chosen(manifest.cases, case)
+        io.must_be_new(out)
+        cases = [case_of(entry, io.read_case(golden, entry)) for entry in entries]
+        files = ((f"{each.id}/{name}", raw) for each in cases for name, raw in io.tosa_files(each))
+        count = io.write_directory(out, files)
+    typer.echo(f"{out}: {count} files of {len(entries)} TOSA tests")
 
 
 def chosen(entries: tuple[CaseEntry, ...], names: list[str] | None) -> list[CaseEntry]:

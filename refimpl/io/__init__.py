@@ -32,7 +32,14 @@ from refimpl.io.files import (
     write_text,
 )
 from refimpl.io.foreign import read_subjects
-from refimpl.io.judging import Court, judge_case, judge_sequence, judged_elements
+from refimpl.io.judging import (
+    Court,
+    judge_case,
+    judge_sequence,
+    judged_elements,
+    recompute,
+    shrink_case,
+)
 from refimpl.io.memories import device_image, golden_images
 from refimpl.io.mismatch import mismatch_figure
 from refimpl.io.onnx_models import read_feeds, read_onnx
@@ -47,6 +54,7 @@ from refimpl.io.sets import (
 )
 from refimpl.io.streams import Bounding, compare_files
 from refimpl.io.textures import PICTURES, read_textures
+from refimpl.io.tosa import tosa_files
 from refimpl.io.weights import (
     Trained,
     must_take_weights,
@@ -94,9 +102,12 @@ __all__ = [
     "read_tensor",
     "read_textures",
     "read_weights",
+    "recompute",
     "require_plots",
+    "shrink_case",
     "study_figure",
     "tool_version",
+    "tosa_files",
     "trained_digest",
     "trained_small",
     "verify_files",

@@ -5,6 +5,7 @@ from pathlib import Path
 from refimpl.arrays import Array
 from refimpl.io.files import UnusableError, inside, read
 from refimpl.io.sets import decode
+from refimpl.vectors.formats import FORMATS, labelled
 from refimpl.vectors.manifest import CaseEntry, Tensor
 
 DEVICE_KINDS = ("npy", "bin", "hex")
@@ -34,12 +35,13 @@ def read_device(path: Path, kind: str, tensor: Tensor) -> Array:
 
 
 def read_device_case(root: Path, entry: CaseEntry) -> dict[str, Array]:
-    """Every stage and output that a device left of a case, in logical order."""
+    """Every stage and output that a device left of a case, in logical order, typed by format."""
     left = {}
     for tensor in entry.tensors:
         if tensor.role in {"stage", "output"}:
             for path, kind in device_files(root, entry.id, tensor.name)[:1]:
-                left[tensor.name] = read_device(path, kind, tensor)
+                array = read_device(path, kind, tensor)
+                left[tensor.name] = labelled(array, FORMATS[tensor.format])
     return left
 
 

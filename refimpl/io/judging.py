@@ -13,15 +13,19 @@ from refimpl.io.files import UnusableError
 from refimpl.io.memories import device_image, golden_images
 from refimpl.io.sets import read_case, read_tensor
 from refimpl.io.streams import Bounding, compare_files
-from refimpl.vectors.check import Verdict, unknown_bits, verdict_of
+from refimpl.vectors.case import Case
+from refimpl.vectors.check import Verdict, judge, unknown_bits, verdict_of
 from refimpl.vectors.dut import Dut, observable
 from refimpl.vectors.explain import Evidence, case_of, explain
 from refimpl.vectors.files.readmem import UnknownBitsError
+from refimpl.vectors.formats import FORMATS, labelled
 from refimpl.vectors.manifest import CaseEntry, Manifest, SequenceEntry, Tensor
 from refimpl.vectors.memory import Plan, judge_memory, mask_bytes, steps_of_entry
 from refimpl.vectors.patterns import blocks_of, tiles_of
 from refimpl.vectors.physical import padded
 from refimpl.vectors.report import CaseReport
+from refimpl.vectors.shrink import Shrunk, shrink
+from refimpl.vectors.stages import stages
 
 MOST_EXPLAINED = 2**26  # ours: elements of a case that are held in memory to explain it
 Advance = Callable[[str, int], None]
@@ -118,6 +122,55 @@ def judge_sequence(
     return CaseReport(case=sequence.id, verdicts=tuple(verdicts))
 
 
+def recompute(golden: Path, manifest: Manifest, advance: Advance = lambda _, __: None) -> None:
+    """Compute every stage of a set again from its inputs, and hold its files against that.
+
+    Raises
+    ------
+    UnusableError
+        If a stage is another one, bit for bit, or the entries do not describe cases.
+    """
+    for entry in manifest.cases:
+        arrays = read_case(golden, entry)
+        try:
+            computed = stages(case_of(entry, arrays))
+        except (KeyError, TypeError, IndexError) as error:
+            raise UnusableError(
+                f"case {entry.id} must have the attributes and tensors of its operator "
+                f"({type(error).__name__}: {error})"
+            ) from error
+        for tensor in _stages(entry):
+            names = (entry.id, tensor.name, "computed again")
+            again = computed.get(tensor.name)
+            if again is None or again.shape != tensor.shape:
+                raise UnusableError(f"{entry.id} must have no stage {tensor.name} of this shape")
+            verdict = judge(again, arrays[tensor.name], of=tensor.physical, names=names)
+            if verdict.outcome != "exact":
+                raise UnusableError(f"the set must hold what is computed: {verdict.sentence}")
+        advance(entry.id, 1)
+
+
+def shrink_case(court: Court, entries: list[CaseEntry]) -> tuple[Shrunk, Case]:
+    """The smallest sub-case of the first wrong case, and that case itself.
+
+    Raises
+    ------
+    UnusableError
+        If nothing is wrong, or the first wrong stage has bits that were never driven.
+    """
+    for entry in entries:
+        bad = judge_case(court, entry).first_bad
+        if bad is None:
+            continue
+        if bad.first is None:
+            raise UnusableError(f"{bad.sentence}: there is no wrong value to look for")
+        arrays = read_case(court.golden, entry)
+        case = case_of(entry, arrays)
+        left = read_device_case(court.device, entry)
+        return shrink(case, arrays, left, bad.tensor, bad.first.index), case
+    raise UnusableError(f"{court.device} must be wrong somewhere to be shrunk")
+
+
 def _stages(entry: CaseEntry) -> Iterator[Tensor]:
     return (tensor for tensor in entry.tensors if tensor.role in {"stage", "output"})
 
@@ -172,7 +225,10 @@ def _bound(court: Court, entry: CaseEntry, tensor: Tensor) -> tuple[Bounding | B
         return None, adders
     if adders == BINARY32:
         return Bounding(by_role["reference"], by_role["bound"]), ""
-    arrays = {each.name: read_tensor(court.golden, each) for each in _inputs_of(entry)}
+    arrays = {
+        each.name: labelled(read_tensor(court.golden, each), FORMATS[each.format])
+        for each in _inputs_of(entry)
+    }
     case = case_of(entry, arrays)
     return bound_output(case.operator, case.tensors, case.attributes, adders), ""
 
@@ -188,5 +244,5 @@ def _inputs(court: Court, entry: CaseEntry) -> Mapping[str, Array]:
         source = court.entry(link.case)
         tensor = next(each for each in source.tensors if each.name == link.tensor)
         for path, kind in device_files(court.device, link.case, link.tensor)[:1]:
-            found[name] = read_device(path, kind, tensor)
+            found[name] = labelled(read_device(path, kind, tensor), FORMATS[tensor.format])
     return found

@@ -11,6 +11,7 @@ from refimpl.arrays import Array
 from refimpl.io.files import UnusableError, inside, read
 from refimpl.vectors.files.kinds import decode as decode_kind
 from refimpl.vectors.files.readmem import UnknownBitsError
+from refimpl.vectors.formats import FORMATS, labelled
 from refimpl.vectors.manifest import SCHEMA_VERSION, CaseEntry, Manifest, Tensor, VectorFile
 from refimpl.vectors.write import MANIFEST
 
@@ -63,8 +64,11 @@ def listed(tensor: Tensor, kind: str) -> VectorFile:
 
 
 def read_case(root: Path, entry: CaseEntry) -> dict[str, Array]:
-    """Every tensor of a case by name, in logical order."""
-    return {tensor.name: read_tensor(root, tensor) for tensor in entry.tensors}
+    """Every tensor of a case by name, in logical order, typed by its format."""
+    return {
+        tensor.name: labelled(read_tensor(root, tensor), FORMATS[tensor.format])
+        for tensor in entry.tensors
+    }
 
 
 def every_file(manifest: Manifest) -> Iterator[VectorFile]:

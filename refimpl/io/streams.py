@@ -100,11 +100,10 @@ def _device_runs(path: Path, kind: str, tensor: Tensor, run: int) -> Reading:
 def _golden_runs(golden: Path, tensor: Tensor, run: int, *, logical: bool) -> Iterator[Array]:
     of = tensor.physical
     kinds = {entry.kind for entry in tensor.files}
-    in_order = logical or _in_order(of)
-    if not in_order and not kinds & {"bin", "hex"}:
-        whole = to_physical(read_tensor(golden, tensor), of.layout)
-        return _sliced(whole, run)
-    kind = "npy" if in_order else "bin" if "bin" in kinds else "hex"
+    physical = [kind for kind in ("bin", "hex") if kind in kinds]
+    if not logical and not physical and not _in_order(of):
+        return _sliced(to_physical(read_tensor(golden, tensor), of.layout), run)
+    kind = "npy" if logical or not physical else physical[0]
     entry = listed(tensor, kind)
     path = inside(golden, entry.path)
     _must_be_of_size(golden, path, entry)

@@ -18,9 +18,12 @@ from refimpl.vectors.convolutions import (
     convolutions_of,
     geometry,
     input_of,
+    padded_input,
     zeros_of,
 )
+from refimpl.vectors.formats import format_of, values_of
 from refimpl.vectors.local import steps_of
+from refimpl.vectors.sums import sums_by_tap, taps_in_order
 
 Index = tuple[int, ...]
 
@@ -28,7 +31,8 @@ Index = tuple[int, ...]
 class Tap(NamedTuple):
     """One product of an accumulator: where it reads, its operands, the sum after it, the tile.
 
-    ``at`` is the index in what is convolved, or None in the padding. ``x`` is the stored number.
+    ``at`` is the index in what is convolved, or None in the padding. ``x`` is the stored number;
+    ``product`` is exact, before any rounding.
     """
 
     number: int
@@ -78,9 +82,9 @@ def cone(
 ) -> Cone:
     """The cone of ``stage[index]``; ``golden`` and ``device`` hold arrays by name."""
     arrays = {**case.tensors, **golden}
-    for each in convolutions_of(case.operator):
+    for each in convolutions_of(case):
         if stage == f"{each.prefix}accumulator":
-            taps = _taps(each, arrays, case.attributes, index)
+            taps = _taps(each, arrays, case, index)
             return Cone(stage=stage, at=index, operands=(), taps=tuple(taps))
     step = steps_of(case).get(stage)
     names = () if step is None else step.needs
@@ -88,52 +92,48 @@ def cone(
     for name in names:
         at = _operand_index(name, arrays, stage, index, case)
         if at is not None:
-            theirs = None if device is None or name not in device else device[name][at].item()
-            found.append(Operand(name, at, arrays[name][at].item(), theirs))
+            left = device is not None and name in device
+            theirs = value_of(device[name][at]) if device is not None and left else None
+            found.append(Operand(name, at, value_of(arrays[name][at]), theirs))
     return Cone(stage=stage, at=index, operands=tuple(found), taps=())
 
 
 def _taps(
-    each: Convolution, arrays: Mapping[str, Array], attributes: Mapping[str, Any], index: Index
+    each: Convolution, arrays: Mapping[str, Array], case: Case, index: Index
 ) -> Iterator[Tap]:
     """Products of the accumulator at (n, o, i, j), in the declared order."""
     n, o, i, j = index
-    where, x, w = geometry(each, arrays, attributes), input_of(each, arrays), arrays[each.kernels]
-    zeros = zeros_of(each, arrays, attributes)
-    integer = np.issubdtype(x.dtype, np.integer)
-    tile = attributes.get("k_tile", w[0].size)
-    first = attributes.get("bias_at") == "first" and each.bias in arrays
-    total = arrays[each.bias][o] if first else x.dtype.type(0)
-    for number, (c, u, v) in enumerate(_order(w.shape, attributes.get("order", "cuv"))):
+    attributes, w = case.attributes, arrays[each.kernels]
+    where, x = geometry(each, arrays, attributes), input_of(each, arrays)
+    zeros, w_zero = zeros_of(each, arrays, attributes), attributes.get("w_zero", 0)
+    name = f"{each.prefix}padded"
+    known = {**arrays, name: padded_input(each, arrays, attributes)}
+    partials = sums_by_tap(each, case, known, index)
+    tile = attributes.get("k_tile") or w[0].size
+    for number, flat in enumerate(taps_in_order(each, arrays, case).tolist()):
+        c, u, v = (int(at) for at in np.unravel_index(flat, w.shape[1:]))
         row = i * where.stride[0] + u * where.dilation[0] - where.padding[0]
         column = j * where.stride[1] + v * where.dilation[1] - where.padding[1]
         inside = 0 <= row < x.shape[2] and 0 <= column < x.shape[3]
-        stored = x[n, c, row, column] if inside else x.dtype.type(zeros[c])
-        if integer:
-            product: Any = (int(stored) - int(zeros[c])) * int(w[o, c, u, v])
-            total = (int(total) + product + 2**31) % 2**32 - 2**31
-        else:
-            product = stored * w[o, c, u, v]
-            total = total + product
+        stored = value_of(x[n, c, row, column]) if inside else int(zeros[c])
+        weight = value_of(w[o, c, u, v])
         yield Tap(
             number,
             (o, c, u, v),
             (n, c, row, column) if inside else None,
-            stored.item(),
-            w[o, c, u, v].item(),
-            product if integer else product.item(),
-            total if integer else total.item(),
+            stored,
+            weight,
+            (stored - int(zeros[c])) * (weight - w_zero),
+            value_of(partials[number]),
             number // tile,
         )
 
 
-def _order(shape: Index, order: str) -> Iterator[Index]:
-    _, channels, height, width = shape
-    if order == "cuv":
-        yield from np.ndindex(channels, height, width)
-        return
-    for u, v, c in np.ndindex(height, width, channels):
-        yield c, u, v
+def value_of(element: Any) -> Any:
+    """An element's value as a Python number."""
+    one = np.asarray(element)
+    number = values_of(one.reshape(1), format_of(one.reshape(1)))[0]
+    return int(number) if not format_of(one.reshape(1)).floating else float(number)
 
 
 def _operand_index(
@@ -141,7 +141,7 @@ def _operand_index(
 ) -> Index | None:
     """Where an elementwise stage reads one of its operands; None where that is no one element."""
     operand, of = arrays[name], arrays[stage]
-    for each in convolutions_of(case.operator):
+    for each in convolutions_of(case):
         if stage == f"{each.prefix}padded":
             return _unpadded(each, arrays, case.attributes, name, index)
     if operand.ndim == 1 and len(index) > 1:

@@ -6,14 +6,15 @@ table says which tensors are convolved, so that they are asked in one way.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.bitexact.operators import geometry_of
+from refimpl.bitexact.operators import INTEGER_ARITHMETICS, geometry_of
 from refimpl.ops.conv2d import ConvGeometry
+from refimpl.vectors.case import Case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +56,28 @@ CONVOLUTIONS: Mapping[str, tuple[Convolution, ...]] = {
 }
 
 
-def convolutions_of(operator: str) -> tuple[Convolution, ...]:
-    """The convolutions of an operator; none where it has none."""
-    return CONVOLUTIONS.get(operator, ())
+def convolutions_of(case: Case) -> tuple[Convolution, ...]:
+    """The convolutions of a case; none where its operator has none.
+
+    Where the product is kept wide, that is what they read, and its zero point is 0.
+    """
+    found = CONVOLUTIONS.get(case.operator, ())
+    wide = case.arithmetic in INTEGER_ARITHMETICS and case.attributes.get("product") == "wide"
+    if not wide:
+        return found
+    return tuple(
+        replace(
+            each,
+            sources=tuple(name.replace("product", "wide_product") for name in each.sources),
+            zeros=tuple("" if zero == "t_zero" else zero for zero in each.zeros),
+        )
+        for each in found
+    )
 
 
-def convolution_of(operator: str, stage: str) -> Convolution | None:
+def convolution_of(case: Case, stage: str) -> Convolution | None:
     """The convolution whose accumulator a stage is, or comes from by elementwise steps."""
-    found = [each for each in convolutions_of(operator) if stage.startswith(each.prefix)]
+    found = [each for each in convolutions_of(case) if stage.startswith(each.prefix)]
     steps = ("padded", "columns", "partial_sums", "accumulator", "biased", "before_clip", "output")
     return next((each for each in found if stage.removeprefix(each.prefix) in steps), None)
 

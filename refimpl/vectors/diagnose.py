@@ -79,7 +79,7 @@ def products(case: Case) -> int:
     x = case.tensors.get("x")
     if x is None or x.ndim != 4:
         return sum(array.size for array in case.tensors.values())
-    kernels = [case.tensors[each.kernels] for each in convolutions_of(case.operator)]
+    kernels = [case.tensors[each.kernels] for each in convolutions_of(case)]
     pixels = len(x) * prod(x.shape[2:])
     return pixels * sum(w.size for w in kernels) + x.size * 8
 

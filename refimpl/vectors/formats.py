@@ -47,9 +47,10 @@ FORMATS = {
         Format(name="int8", bits=8, dtype="|i1"),
         Format(name="uint8", bits=8, dtype="|u1"),
         Format(name="int16", bits=16, dtype="<i2"),
-        Format(name="uint16", bits=16, dtype="<u2"),
         Format(name="int32", bits=32, dtype="<i4"),
         Format(name="int64", bits=64, dtype="<i8"),
+        Format(name="uint16", bits=16, dtype="<u2"),
+        Format(name="uint32", bits=32, dtype="<u4"),
         Format(
             name="fp8_e4m3", bits=8, dtype="|u1", floating=True, meaning=ml_dtypes.float8_e4m3fn
         ),
@@ -64,9 +65,10 @@ BY_DTYPE: Mapping[str, str] = {
     "int8": "int8",
     "uint8": "uint8",
     "int16": "int16",
-    "uint16": "uint16",
     "int32": "int32",
     "int64": "int64",
+    "uint16": "uint16",
+    "uint32": "uint32",
     "float16": "fp16",
     "float32": "fp32",
     "float64": "fp64",
@@ -103,6 +105,15 @@ def carried(array: Array, form: Format) -> Array:
     if form.meaning is not None and array.dtype == form.meaning:
         return array.view(form.dtype)
     return array.astype(form.dtype, copy=False)
+
+
+def labelled(array: Array, form: Format) -> Array:
+    """The array by the type that names its format, as the bit-exact operators take it."""
+    if form.name == "int4" and array.dtype == np.int8:
+        return array.astype(ml_dtypes.int4)
+    if form.meaning is not None and array.dtype == np.dtype(form.dtype):
+        return np.ascontiguousarray(array).view(form.meaning)
+    return array
 
 
 def bits_of(array: Array, form: Format) -> Array:

@@ -36,7 +36,7 @@ class Strict(BaseModel):
 class VectorFile(Strict):
     """One file: how it is written, and what must be in it."""
 
-    kind: Literal["npy", "bin", "hex", "coe", "mif", "h", "mask", "npz", "vh", "json"]
+    kind: Literal["npy", "bin", "hex", "coe", "mif", "h", "mask", "npz", "vh", "onnx"]
     path: str
     sha256: Sha256
     size_bytes: Count

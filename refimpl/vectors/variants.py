@@ -67,7 +67,7 @@ def run(variant: Variant, case: Case) -> dict[str, Array]:
         return dict(pipeline(changed))
     replaced = {
         f"{each.prefix}{variant.stage}": each
-        for each in convolutions_of(case.operator)
+        for each in convolutions_of(case)
         if variant.instead is not None
     }
     arrays: dict[str, Array] = dict(changed.tensors)
@@ -82,7 +82,7 @@ def run(variant: Variant, case: Case) -> dict[str, Array]:
 
 def _has(case: Case, stage: str) -> bool:
     steps = steps_of(case)
-    return any(f"{each.prefix}{stage}" in steps for each in convolutions_of(case.operator))
+    return any(f"{each.prefix}{stage}" in steps for each in convolutions_of(case))
 
 
 def _attributes(**values: Any) -> Change:
@@ -101,7 +101,7 @@ def _kernels(turn: Callable[[Array], Array]) -> Change:
     """Other kernels, where turning them changes any."""
 
     def change(case: Case) -> Case | None:
-        names = [each.kernels for each in convolutions_of(case.operator)]
+        names = [each.kernels for each in convolutions_of(case)]
         turned = {name: turn(case.tensors[name]) for name in names}
         same = (
             each.shape != case.tensors[name].shape or np.array_equal(each, case.tensors[name])
@@ -115,7 +115,7 @@ def _kernels(turn: Callable[[Array], Array]) -> Change:
 
 
 def _without_bias(case: Case) -> Case | None:
-    names = [each.bias for each in convolutions_of(case.operator) if each.bias in case.tensors]
+    names = [each.bias for each in convolutions_of(case) if each.bias in case.tensors]
     if not any(case.tensors[name].any() for name in names):
         return None
     return replace(

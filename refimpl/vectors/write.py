@@ -3,9 +3,10 @@
 Every input, stage and output becomes ``<case>/<tensor>.npy`` (logical array) and, in the declared
 layout, what else was asked for (``files/kinds.py``); where a layout has pad lanes, a mask of them.
 A float case also gets the binary64 ``reference`` and ``bound`` of its output. A case may have an
-``.npz`` of all its tensors, and a ``.vh`` of its constants.
+``.npz`` of all its tensors, a ``.vh`` of its constants, and an ONNX backend test.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -35,6 +36,7 @@ from refimpl.vectors.manifest import (
     file_entry,
     sealed,
 )
+from refimpl.vectors.onnx_case import onnx_files
 from refimpl.vectors.physical import Physical, padded
 from refimpl.vectors.stages import stages
 
@@ -46,6 +48,7 @@ OUTPUT = {
     "pssa_backward": "dx",
     "xvolution_backward": "dx",
 }  # every other operator calls it "output"
+GRADIENT = re.compile(r"(conv_|attention_)?d[wbst]")
 KERNELS = frozenset(
     {"w", "w_c", "w_a", "w_q", "w_k", "w_v", "dw", "dw_c", "dw_a", "conv_dw", "attention_dw"}
 )
@@ -192,6 +195,13 @@ def is_bounded(case: Case) -> bool:
     return case.arithmetic == "fp32" and case.operator in OPERATORS
 
 
+def is_output(operator: str, stage: str) -> bool:
+    """Whether a stage is what the operator is for: its output, or the gradient of a parameter."""
+    if stage == OUTPUT.get(operator, "output"):
+        return True
+    return operator.endswith("_backward") and GRADIENT.fullmatch(stage) is not None
+
+
 def npy(array: Array) -> bytes:
     """NumPy's file format of an array whose type says its format: the same bytes everywhere."""
     return to_npy(array, format_of(array))
@@ -201,9 +211,8 @@ def _tensors(case: Case, computed: Mapping[str, Array]) -> Iterator[tuple[str, s
     """Name, role and array of every tensor, inputs first, then in the order of computation."""
     for name, array in case.tensors.items():
         yield name, "input", array
-    output = OUTPUT.get(case.operator, "output")
     for name, array in computed.items():
-        yield name, "output" if name == output else "stage", array
+        yield name, "output" if is_output(case.operator, name) else "stage", array
     if is_bounded(case):
         of = bound_output(case.operator, case.tensors, case.attributes)
         yield "reference", "reference", of.reference
@@ -244,6 +253,9 @@ def _case_level(
     if "vh" in how.kinds:
         contents["vh"] = to_verilog(constants(case, tensors))
     files = [(kind, f"{case.id}/{case.id}.{kind}", raw) for kind, raw in contents.items()]
+    if "onnx" in how.kinds:
+        output = next(arrays[each.name] for each in tensors if each.role == "output")
+        files += [("onnx", f"{case.id}/onnx/{name}", raw) for name, raw in onnx_files(case, output)]
     return [file_entry(*each) for each in files], [(path, raw) for _, path, raw in files]
 
 

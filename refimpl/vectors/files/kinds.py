@@ -97,4 +97,4 @@ KINDS = {
     ),
 }
 TENSOR_KINDS = ("npy", "bin", "hex", "coe", "mif", "h")
-CASE_KINDS = ("npz", "vh")
+CASE_KINDS = ("npz", "vh", "onnx")

@@ -3,6 +3,7 @@
 import json
 import shlex
 import shutil
+from hashlib import sha256
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -12,6 +13,7 @@ import pytest
 from refimpl import cli, io
 from refimpl.vectors.explain import case_of
 from refimpl.vectors.local import recompute
+from refimpl.vectors.manifest import seal
 from refimpl.vectors.variants import VARIANTS, run
 
 SMALL = "--batch 1 --channels 2 --outputs 2 --height 4 --width 3"
@@ -77,6 +79,7 @@ def test_a_declared_device_gets_its_cases_exclusions_memory_and_layout(refimpl, 
     golden, manifest = written(refimpl, tmp_path, f"--dut {tmp_path}/dut.toml --files npy,bin")
     assert manifest.device["name"] == "mac8"
     assert "operator pssa" in {each.what for each in manifest.excluded}
+    assert all(case.coverage for case in manifest.cases)
     tensors = [tensor for case in manifest.cases for tensor in case.tensors]
     assert {t.layout.name for t in tensors if len(t.shape) == 4} == {"NCHW4c", "OIHW4i4o"}
     assert {t.layout.lanes for t in tensors} == {4}
@@ -269,3 +272,67 @@ def test_a_device_may_answer_in_the_layout_of_the_set(refimpl, tmp_path, layout,
     status, out, _ = refimpl(f"check {golden} {device}")
     assert status == 1
     assert "1 of 24 elements; first at [0, 1, 2, 1]" in out
+
+
+def test_a_failing_case_is_shrunk_to_a_set_that_fails_alike(refimpl, tmp_path):
+    golden, manifest = written(refimpl, tmp_path, "--operator conv2d --arithmetic int8")
+    (entry,) = manifest.cases
+    device = device_of(golden, manifest, tmp_path)
+    assert refimpl(f"shrink {golden} {device} {tmp_path}/none")[0] == 2
+    case = case_of(entry, io.read_case(golden, entry))
+    np.save(device / entry.id / "output.npy", run(VARIANTS["kernel-mirrored"], case)["output"])
+    small = tmp_path / "small"
+    status, out, _ = refimpl(f"shrink {golden} {device} {small}")
+    assert status == 0
+    assert "swaps left and right taps" in out
+    status, out, _ = refimpl(f"check {small}/golden {small}/device")
+    assert status == 1
+    assert "kernel-mirrored" in out
+    assert refimpl(f"verify {small}/golden --recompute")[0] == 0
+    (shrunk,) = io.read_manifest(small / "golden").cases
+    assert shrunk.tensors[0].words < entry.tensors[0].words
+
+
+def test_two_sets_are_compared(refimpl, tmp_path):
+    golden, _ = written(refimpl, tmp_path, f"{SMALL} --operator conv2d --arithmetic int8")
+    line = f"vectors {tmp_path}/other {SMALL} --operator conv2d --arithmetic int8"
+    assert refimpl(f"{line} --rounding floor")[0] == 0
+    status, out, _ = refimpl(f"diff {golden} {tmp_path}/other")
+    assert status == 1
+    assert "attributes.rounding: half_up -> floor" in out
+    status, out, _ = refimpl(f"diff {golden} {golden}")
+    assert (status, out) == (0, "0 differences, 0 of them in the vectors themselves\n")
+
+
+def test_a_forged_set_is_found_by_computing_it_again(refimpl, tmp_path):
+    golden, manifest = written(refimpl, tmp_path, f"{SMALL} --operator conv2d --files npy")
+    path = golden / manifest.cases[0].id / "output.npy"
+    array = np.load(path)
+    array[0, 0, 0, 0] ^= 1
+    np.save(path, array)
+    document = json.loads((golden / "manifest.json").read_text())
+    line = next(
+        file
+        for tensor in document["cases"][0]["tensors"]
+        if tensor["name"] == "output"
+        for file in tensor["files"]
+    )
+    line["sha256"] = sha256(path.read_bytes()).hexdigest()
+    document["digest"] = seal(document)
+    (golden / "manifest.json").write_text(json.dumps(document))
+    assert refimpl(f"verify {golden}")[0] == 0
+    status, _, err = refimpl(f"verify {golden} --recompute")
+    assert status == 2
+    assert "the set must hold what is computed" in err
+
+
+def test_an_onnx_test_is_part_of_a_set_that_asks_for_it(refimpl, tmp_path):
+    pytest.importorskip("onnx")
+    golden, manifest = written(refimpl, tmp_path, f"{SMALL} --operator pssa --files npy,onnx")
+    for entry in manifest.cases:
+        assert {Path(file.path).name for file in entry.files} == {
+            "model.onnx",
+            "input_0.pb",
+            "output_0.pb",
+        }
+        assert (golden / entry.id / "onnx" / "test_data_set_0" / "input_0.pb").is_file()

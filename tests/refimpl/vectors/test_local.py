@@ -1,10 +1,12 @@
 """Steps: in turn they are the operator's pipeline; each alone is judged from the device's own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from refimpl.bitexact.operators import OPERATORS
-from refimpl.vectors.case import ARITHMETICS, Choices
+from refimpl.vectors.case import KNOWN, Choices
 from refimpl.vectors.check import judge
 from refimpl.vectors.explain import Evidence, case_of, explain
 from refimpl.vectors.local import STEPS, recompute, steps_of
@@ -15,19 +17,20 @@ from refimpl.vectors.write import Written, case_files
 
 SIZES = Sizes(batch=1, channels=3, outputs=2, height=5, width=4)
 CHOICES = [
-    Choices(),
-    Choices(k_tile=8),
+    Choices(arithmetics=KNOWN),
+    Choices(arithmetics=KNOWN, k_tile=8),
     Choices(im2col="uvc", k_tile=5, order="uvc", bias_at="first"),
     Choices(im2col="cuv", order="uvc"),
 ]
 CASES = [case for choices in CHOICES for case in random_cases(OPERATORS, SIZES, choices)]
-CASES += random_cases(OPERATORS, Sizes(height=7, width=6, stride=2), CHOICES[2])
+ATTENTION = random_cases(["global_attention", "local_attention"], SIZES, Choices(arithmetics=KNOWN))
+CASES += ATTENTION + random_cases(OPERATORS, Sizes(height=7, width=6, stride=2), CHOICES[2])
 
 
 def test_every_operator_in_every_arithmetic_has_steps():
     made = {(case.operator, case.arithmetic) for case in CASES}
     assert made == set(STEPS)
-    assert {arithmetic for _, arithmetic in made} == set(ARITHMETICS)
+    assert {arithmetic for _, arithmetic in made} == set(KNOWN)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -38,7 +41,38 @@ def test_the_steps_in_turn_are_the_pipeline(case):
         for device in (computed, {}):
             again = recompute(stage, device, case).array
             assert again.dtype == computed[stage].dtype
-            np.testing.assert_array_equal(again, computed[stage])
+            assert again.tobytes() == computed[stage].tobytes()
+
+
+RECORDS = {
+    "passes": {"accumulation": {"pass_terms": 10}, "accumulator": {"pass_terms": 10}},
+    "tree of four": {"accumulation": {"lanes": 4, "lane_order": "tree"}},
+    "coarse": {"accumulation": {"format": "fp16", "rounding": "toward_zero", "product": "fused"}},
+    "added passes": {"accumulation": {"pass_terms": 7, "between": "added"}},
+    "tiles of channels": {"accumulation": {"order": "Cuvc", "tiles": {"c": 2}}},
+    "saturating": {"accumulator": {"bits": 16, "overflow": "saturate"}},
+    "wide product": {"product": "wide"},
+    "clipped": {"clip": [0, 100], "output_format": "int16"},
+    "flushed": {"accumulation": {"subnormals": "flushed"}},
+}
+
+
+@pytest.mark.parametrize("record", RECORDS)
+@pytest.mark.parametrize(
+    "case",
+    [
+        *CASES[:2],
+        *random_cases(["pssa", "xvolution_fused"], SIZES, Choices(arithmetics=("int8", "bf16"))),
+    ],
+    ids=lambda case: case.id,
+)
+def test_the_steps_follow_whatever_arithmetic_is_declared(case, record):
+    declared = replace(case, attributes={**case.attributes, **RECORDS[record]})
+    computed, steps = stages(declared), steps_of(declared)
+    assert list(steps) == list(computed)
+    for stage in steps:
+        again = recompute(stage, computed, declared).array
+        assert again.tobytes() == computed[stage].tobytes(), stage
 
 
 def test_a_stage_is_computed_of_what_the_device_left_last():
@@ -100,3 +134,18 @@ def test_a_manifest_that_describes_no_case_is_one_sentence():
     with pytest.raises(ValueError, match="must have the attributes and tensors of its operator"):
         explain(broken, [verdict], Evidence(golden=arrays, device=wrong, others={}))
     assert case_of(entry, arrays).attributes == case.attributes
+
+
+@pytest.mark.parametrize("case", ATTENTION[:1] + ATTENTION[3:5], ids=lambda case: case.id)
+@pytest.mark.parametrize("stage", ["scores", "exp_output", "row_sum", "probabilities", "context"])
+def test_one_wrong_line_of_an_attention_errs_alone(case, stage):
+    device = {}
+    for name in steps_of(case):
+        device[name] = recompute(name, device, case).array
+        if name == stage:
+            wrong = device[name].copy()
+            wrong.view(f"u{wrong.itemsize}").reshape(-1)[0] ^= 4
+            device[name] = wrong
+    report = report_on(case, device)
+    erring = [verdict.tensor for verdict in report.verdicts if verdict.local.startswith("wrong")]
+    assert erring == [stage]

@@ -100,7 +100,8 @@ def test_the_manifest_says_all_that_decides_a_bit():
         if case.arithmetic == "int8":
             assert "x_zero" in entry["attributes"]
             assert entry["arithmetic"]["requantisation"].startswith("half_up: floor(")
-            assert "wraps" in entry["arithmetic"]["accumulator"]
+            if case.operator != "shift_product":  # which adds nothing up
+                assert "wraps" in entry["arithmetic"]["accumulator"]
         elif case.operator != "shift_product":
             assert "R_fp32(w*x)" in entry["arithmetic"]["accumulation"]
 

@@ -1,0 +1,281 @@
+"""The smallest sub-case that still shows a mismatch: fewer images, outputs, channels and pixels.
+
+Two ways. Where a known variant reproduces the device's bits (``diagnose.py``), it stands for the
+device: any smaller case is tried, and kept while the variant still differs from the golden output.
+Where none does, only the device's own numbers may be used: the one image and output channel of the
+first bad element are kept, and of a convolution only the taps that it reads, so that the golden and
+the device's value of that element are the very same.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from refimpl.arrays import Array
+from refimpl.vectors.case import Case
+from refimpl.vectors.convolutions import (
+    Convolution,
+    convolution_of,
+    convolutions_of,
+    geometry,
+    padded_input,
+    zeros_of,
+)
+from refimpl.vectors.diagnose import MOST_PRODUCTS, diagnose, products
+from refimpl.vectors.files.numpy_file import to_npy
+from refimpl.vectors.formats import format_of
+from refimpl.vectors.stages import stages
+from refimpl.vectors.variants import VARIANTS, Variant, run
+from refimpl.vectors.write import About, set_files
+
+Index = tuple[int, ...]
+
+
+class Shrunk(NamedTuple):
+    """A smaller case, what the device gives for it, and how that is known."""
+
+    case: Case
+    device: Mapping[str, Array]
+    how: str
+
+
+def shrink(
+    case: Case, golden: Mapping[str, Array], device: Mapping[str, Array], stage: str, index: Index
+) -> Shrunk:
+    """The smallest case found that shows the mismatch whose first bad element is ``stage[index]``.
+
+    ``golden`` and ``device`` hold arrays by stage; those of ``device`` are what it left.
+
+    Raises
+    ------
+    ValueError
+        If nothing is wrong there.
+    """
+    if stage not in device or np.array_equal(_bits(golden[stage]), _bits(device[stage])):
+        raise ValueError(f"stage {stage} of {case.id} must be wrong to be shrunk")
+    for finding in diagnose(case, golden, device):
+        if finding.reproduces:
+            variant = VARIANTS[finding.name]
+            smaller = _by_variant(case, variant, tuple(device))
+            left = {name: run(variant, smaller)[name] for name in device}
+            return Shrunk(_named(smaller), left, f"the device {finding.says} ({finding.name})")
+    return _by_values(case, golden, device, stage, index)
+
+
+def size(case: Case) -> int:
+    """Numbers that go into a case: what shrinking makes fewer."""
+    return sum(array.size for array in case.tensors.values())
+
+
+def _by_variant(case: Case, variant: Variant, left: Sequence[str]) -> Case:
+    """Greedily smaller cases while the variant still spoils what the device left of it."""
+    smaller = True
+    while smaller:
+        smaller = False
+        for candidate in _reductions(case):
+            if _spoils(variant, candidate, left):
+                case, smaller = candidate, True
+                break
+    return case
+
+
+def _spoils(variant: Variant, case: Case, left: Sequence[str]) -> bool:
+    if products(case) > MOST_PRODUCTS:
+        return False
+    if variant.change is not None and variant.change(case) is None:
+        return False
+    golden, device = stages(case), run(variant, case)
+    output = list(golden)[-1]
+    watched = output if output in left else left[-1]
+    return not np.array_equal(_bits(golden[watched]), _bits(device[watched]))
+
+
+def _reductions(case: Case) -> Iterator[Case]:
+    """Smaller cases, the smallest first: along images, outputs, channels, rows, columns."""
+    x = case.tensors["x"]
+    for kept in _subsets(len(x)):
+        yield _with(case, x=x[kept])
+    outputs = _outputs(case)
+    for kept in _subsets(outputs):
+        yield _keep_outputs(case, kept, outputs)
+    for kept in _subsets(x.shape[1]):
+        yield _keep_channels(case, kept)
+    for axis in (2, 3):
+        for kept in _runs(x.shape[axis]):
+            cropped = np.take(x, kept, axis=axis)
+            if _fits(case, cropped.shape):
+                yield _with(case, x=cropped)
+
+
+def _fits(case: Case, shape: Index) -> bool:
+    """Whether every kernel still fits, and no shift reaches around the whole image."""
+    if case.attributes.get("length", 0) >= min(shape[2:]):
+        return False
+    for each in convolutions_of(case):
+        kernel = case.tensors[each.kernels].shape[2:]
+        padding = case.attributes.get("padding") or [(side - 1) // 2 for side in kernel]
+        apart = case.attributes.get("dilation", [1, 1])
+        for axis in (0, 1):
+            if apart[axis] * (kernel[axis] - 1) + 1 > shape[2 + axis] + 2 * padding[axis]:
+                return False
+    return True
+
+
+def _subsets(count: int) -> Iterator[Array]:
+    """One of them, then halves of them."""
+    if count == 1:
+        return
+    for at in range(count):
+        yield np.array([at])
+    half = count // 2
+    if half > 1:
+        yield np.arange(half)
+        yield np.arange(half, count)
+
+
+def _runs(count: int) -> Iterator[Array]:
+    """Neighbouring coordinates: one, two, a half, all but the first or the last."""
+    if count == 1:
+        return
+    for length in dict.fromkeys((1, 2, max(1, count // 2), count - 1)):
+        if length < count:
+            for first in range(count - length + 1):
+                yield np.arange(first, first + length)
+
+
+def _outputs(case: Case) -> int:
+    kernels = [case.tensors[each.kernels] for each in convolutions_of(case)]
+    return len(kernels[0]) if kernels else 1
+
+
+def _keep_outputs(case: Case, kept: Array, outputs: int) -> Case:
+    """Only these output channels, in every tensor that has them."""
+    own = {f"{name}{each.suffix}" for each in convolutions_of(case)
+           for name in ("w", "b", "multiplier", "shift", "s", "t")}  # fmt: skip
+    changed = {
+        name: array[kept]
+        for name, array in case.tensors.items()
+        if name in own and len(array) == outputs
+    }
+    return _with(case, **changed)
+
+
+def _keep_channels(case: Case, kept: Array) -> Case:
+    """Only these channels of x, and of the kernels what reads them."""
+    x = case.tensors["x"]
+    channels = x.shape[1]
+    copies = len(case.attributes.get("directions", ()))
+    shifted = np.concatenate([d * channels + kept for d in range(copies)]) if copies else kept
+    changed = {"x": x[:, kept]}
+    for each in convolutions_of(case):
+        parts, before = [], 0
+        for source in each.sources:
+            width = channels if source == "x" else copies * channels
+            parts.append(before + (kept if source == "x" else shifted))
+            before += width
+        changed[each.kernels] = case.tensors[each.kernels][:, np.concatenate(parts)]
+    return _with(case, **changed)
+
+
+def _by_values(
+    case: Case, golden: Mapping[str, Array], device: Mapping[str, Array], stage: str, index: Index
+) -> Shrunk:
+    """The image and output of the element, and of a convolution the taps that it reads."""
+    how = "no known variant gives its bits; its own values are kept"
+    arrays = {**case.tensors, **golden}
+    own = convolution_of(case, stage)
+    if own is not None and golden[stage].ndim == 4 and stage.endswith(_AFTER_SUM):
+        part = _window(case, own, arrays, index)
+        if part is not None:
+            n, o, i, j = index
+            names = {f"{own.prefix}{name}": name for name in _AFTER_SUM}
+            one = np.s_[n : n + 1, o : o + 1, i : i + 1, j : j + 1]
+            left = {names[name]: device[name][one] for name in device if name in names}
+            computed = stages(part)
+            left.setdefault(list(computed)[-1], computed[list(computed)[-1]])
+            return Shrunk(part, left, how)
+    n = index[0] if golden[stage].ndim == 4 else index[1]
+    part = _with(case, x=case.tensors["x"][n : n + 1])
+    left = {
+        name: array[:, n : n + 1] if array.ndim == 5 else array[n : n + 1]
+        for name, array in device.items()
+    }
+    return Shrunk(_named(part), left, how)
+
+
+_AFTER_SUM = ("accumulator", "biased", "before_clip", "output")
+
+
+def _window(case: Case, own: Convolution, arrays: Mapping[str, Array], index: Index) -> Case | None:
+    """A convolution of one pixel that has the same products, in the same order."""
+    n, o, i, j = index
+    where = geometry(own, arrays, case.attributes)
+    padded = padded_input(own, arrays, case.attributes)
+    zeros = zeros_of(own, arrays, case.attributes)
+    rows = i * where.stride[0] + np.arange(where.kernel[0]) * where.dilation[0]
+    columns = j * where.stride[1] + np.arange(where.kernel[1]) * where.dilation[1]
+    x = padded[n : n + 1, :, rows[:, None], columns]
+    attributes = {
+        key: value
+        for key, value in case.attributes.items()
+        if key not in {"directions", "length", "boundary", "t_zero", "k_tile", "im2col"}
+    }
+    attributes |= {"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1]}
+    if np.issubdtype(x.dtype, np.integer):
+        zero = int(zeros[0])
+        moved = x.astype(np.int64) - zeros[:, None, None] + zero
+        if moved.min() < -128 or moved.max() > 127:
+            return None  # two zero points that no one int8 image has room for
+        x = moved.astype(x.dtype)
+        attributes["x_zero"] = zero
+        if own.prefix:
+            attributes["y_zero"] = 0
+    tensors = {"x": np.ascontiguousarray(x)}
+    for name in ("w", "b", "multiplier", "shift"):
+        source = f"{name}{own.suffix}"
+        if source in case.tensors:
+            tensors[name] = case.tensors[source][o : o + 1]
+    part = replace(case, operator="conv2d", attributes=attributes, tensors=tensors, inputs_from={})
+    return _named(_without_idle_channels(part))
+
+
+def _without_idle_channels(case: Case) -> Case:
+    """Leave out channels whose products are all zero, where that changes no bit: in integers."""
+    x, w = case.tensors["x"], case.tensors["w"]
+    if not np.issubdtype(x.dtype, np.integer):
+        return case
+    live = (
+        ((x[0].astype(int) - case.attributes["x_zero"]) * w[0]).reshape(len(w[0]), -1).any(axis=1)
+    )
+    kept = np.flatnonzero(live) if live.any() else np.array([0])
+    return _keep_channels(case, kept)
+
+
+def _named(case: Case) -> Case:
+    shape = "x".join(str(side) for side in case.tensors["x"].shape)
+    return replace(case, id=f"small-{case.id}"[:100] + f"-{shape}", inputs_from={})
+
+
+def _with(case: Case, **tensors: Array) -> Case:
+    return replace(case, tensors={**case.tensors, **tensors}, inputs_from={})
+
+
+def _bits(array: Array) -> Array:
+    return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
+
+
+def shrunk_files(small: Shrunk, about: About) -> Iterator[tuple[str, bytes]]:
+    """Files of the smallest case: a set in ``golden/``, what the device gives in ``device/``."""
+    for path, content in set_files([small.case], about=about):
+        yield f"golden/{path}", content
+    for name, array in small.device.items():
+        form = format_of(array, small.case.formats.get(name))
+        yield f"device/{small.case.id}/{name}.npy", to_npy(array, form)
+
+
+def ratio(before: Case, after: Case) -> str:
+    """How much smaller, in words."""
+    return f"{size(before):,} numbers to {size(after):,} ({prod(after.tensors['x'].shape)} of x)"

@@ -1,0 +1,95 @@
+"""Every operator in every arithmetic is written, read back, judged right, and wrong by one bit."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from refimpl import io
+from refimpl.bitexact.operators import OPERATORS, PIPELINES
+from refimpl.vectors.case import Choices
+from refimpl.vectors.files.kinds import decode, encode
+from refimpl.vectors.formats import bits_of, from_bits, labelled
+from refimpl.vectors.stages import stages
+from refimpl.vectors.stimuli import Sizes, random_cases
+from refimpl.vectors.write import About, Written, case_files, set_files
+
+SIZES = Sizes(batch=1, channels=2, outputs=2, height=3, width=4)
+RANDOM = sorted({operator for operator, _ in PIPELINES})
+KINDS = ("npy", "bin", "hex", "coe", "mif", "npz", "vh")
+
+
+def made(arithmetic):
+    operators = [operator for operator in RANDOM if (operator, arithmetic) in PIPELINES]
+    return random_cases(operators, SIZES, Choices(arithmetics=(arithmetic,), k_tile=8))
+
+
+@pytest.fixture(scope="module", params=sorted({arithmetic for _, arithmetic in PIPELINES}))
+def written(request, tmp_path_factory):
+    root = tmp_path_factory.mktemp(request.param)
+    cases = made(request.param)
+    how = Written(layout="nchw4c", lanes=2, kinds=KINDS)
+    about = About(command="c", tool_version="0")
+    io.write_directory(root / "golden", set_files(cases, about=about, written=how))
+    return root, cases, io.read_manifest(root / "golden")
+
+
+def test_every_kind_of_file_holds_every_stage_bit_for_bit(written):
+    root, cases, manifest = written
+    for case, entry in zip(cases, manifest.cases, strict=True):
+        expected = {**case.tensors, **stages(case)}
+        arrays = io.read_case(root / "golden", entry)
+        for tensor in entry.tensors:
+            if tensor.role in {"reference", "bound"}:
+                continue
+            of = tensor.physical
+            right = bits_of(expected[tensor.name], of.form)
+            np.testing.assert_array_equal(bits_of(arrays[tensor.name], of.form), right)
+            assert arrays[tensor.name].dtype == expected[tensor.name].dtype
+            for file in tensor.files:
+                if file.kind != "mask":
+                    got = decode(file.kind, (root / "golden" / file.path).read_bytes(), of)
+                    np.testing.assert_array_equal(bits_of(got, of.form), right)
+
+
+def test_the_set_is_what_is_computed_again(written):
+    root, _, manifest = written
+    io.recompute(root / "golden", manifest)
+
+
+def test_a_right_device_passes_and_one_wrong_bit_of_an_output_is_explained(written):
+    root, _, manifest = written
+    for number, entry in enumerate(manifest.cases):
+        outputs = [each for each in entry.tensors if each.role == "output"]
+        output = outputs[-1]
+        place = root / f"device-{number}" / entry.id
+        place.mkdir(parents=True)
+        for each in outputs:
+            shutil.copy(root / "golden" / entry.id / f"{each.name}.bin", place)
+        raw = (place / f"{output.name}.bin").read_bytes()
+        court = io.Court(
+            golden=root / "golden", device=root / f"device-{number}", manifest=manifest
+        )
+        assert io.judge_case(court, entry).wrong == 0
+        of = output.physical
+        array = labelled(decode("bin", raw, of), of.form)
+        top = of.form.bits - 1
+        bits = bits_of(array, of.form).copy()
+        bits[(0,) * array.ndim] ^= np.array(1 << top, of.form.word)
+
+        wrong = encode("bin", from_bits(bits, of.form), of, "y")
+        (place / f"{output.name}.bin").write_bytes(wrong)
+        report = io.judge_case(court, entry)
+        bad = report.first_bad
+        assert bad.first.index == (0,) * array.ndim
+        if entry.operator in OPERATORS:  # those whose stages are judged one by one
+            assert bad.local.startswith("wrong")
+            assert report.cone.operands
+
+
+def test_a_device_for_training_must_leave_every_gradient():
+    (case,) = random_cases(["xvolution_backward"], SIZES, Choices(arithmetics=("fp32",)))
+    entry, *_ = case_files(case, Written(kinds=("npy",)))
+    outputs = {each.name for each in entry.tensors if each.role == "output"}
+    branches = {f"{of}_{name}" for of in ("conv", "attention") for name in ("dw", "db", "ds", "dt")}
+    assert outputs == {"dx", *branches}

@@ -1,0 +1,43 @@
+"""Released sets are frozen: bytes change only with a new arithmetic version."""
+
+import subprocess
+import sys
+
+from refimpl.vectors.manifest import ARITHMETIC_VERSION
+from tests.refimpl.vectors.released.sets import committed, hashes, list_of
+
+
+def told(now, then):
+    """What a changed byte is told as; a stage that is shown in addition changes none."""
+    gone = sorted(set(then) - set(now))
+    changed = sorted(path for path in set(now) & set(then) if now[path] != then[path])
+    kinds = (("changed", changed), ("gone", gone))
+    return [f"{what}: {', '.join(paths)}" for what, paths in kinds if paths]
+
+
+def test_every_byte_of_a_released_set_is_as_it_was_or_the_arithmetic_version_is_new():
+    assert list_of().exists(), (
+        f"arithmetic version {ARITHMETIC_VERSION} is new: release it with "
+        f"python -m tests.refimpl.vectors.released"
+    )
+    assert told(hashes(), committed()) == []
+
+
+def test_one_changed_byte_is_told_by_its_path():
+    then = committed()
+    path = sorted(then)[3]
+    now = {**then, path: "0" * 64}
+    assert told(now, then) == [f"changed: {path}"]
+    del now[path]
+    assert told(now, then) == [f"gone: {path}"]
+
+
+def test_a_released_list_is_never_written_again():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.refimpl.vectors.released"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "its hashes stay as they are" in done.stderr
