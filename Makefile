@@ -9,7 +9,7 @@ ORACLES := $(VENV)-oracles/.installed
 SCALESIM := $(VENV)-scalesim/.installed
 TOSA := $(VENV)-tosa/.installed
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oracles test-rtl rtl-table test-browser bench scores check check-exp lint types contracts lock clean
+.PHONY: help demo test test-oracles test-rtl rtl-table test-browser bench bench-hwsim scores check check-exp lint types contracts lock clean
 
 help: ; @grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -45,6 +45,9 @@ bench: $(ORACLES) ## speed beside PyTorch and the machine's own limit (a few min
 
 scores: $(READY) $(TOSA) ## what test sets catch, ours and others' (some minutes): writes docs/score.md
 	$(BIN)/python -m benchmarks.scores --tosa $(VENV)-tosa
+
+bench-hwsim: $(READY) $(SCALESIM) ## speed of the cost model, beside SCALE-Sim (a minute; be alone)
+	$(BIN)/python -m benchmarks.hwsim_speed
 
 check: lint types contracts ## lint, types and import contracts
 

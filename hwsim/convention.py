@@ -48,4 +48,5 @@ def scalesim_cost(conv: Convolution, machine: Machine) -> Cost:
         sram_ofmap_bytes=int(found.ofmap_writes) * times * word,
         filter_read_bytes=moved.filter_bytes,
         compulsory_bytes=moved.total_bytes,
+        lower_bound_bytes=moved.total_bytes,
     )

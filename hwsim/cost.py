@@ -19,7 +19,8 @@ class Cost:
 
     ``hidden_vector_cycles`` is vector work under the array's, outside the budget.
     ``filter_read_bytes`` is the part of ``dram_read_bytes`` that is the second operand;
-    ``compulsory_bytes`` what reading and writing everything just once would move. ``sram_…_bytes``
+    ``compulsory_bytes`` what reading and writing everything just once would move,
+    ``lower_bound_bytes`` what no schedule moves less than (``hwsim.lower_bound``). ``sram_…_bytes``
     go in and out of the buffer of an operand, on both its sides.
     """
 
@@ -39,6 +40,7 @@ class Cost:
     sram_ofmap_bytes: int = 0
     filter_read_bytes: int = 0
     compulsory_bytes: int = 0
+    lower_bound_bytes: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):

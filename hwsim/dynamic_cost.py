@@ -71,6 +71,7 @@ def attention_cost(work: TiledAttention, machine: Machine, price: Price) -> Cost
         dram_read_bytes=read,
         dram_write_bytes=written,
         compulsory_bytes=compulsory * machine.operand_bytes,
+        lower_bound_bytes=compulsory * machine.operand_bytes,
     )
 
 
@@ -98,7 +99,8 @@ def _way_cost(work: PerPixel, way: Way, machine: Machine, price: Price) -> Cost:
         dram_read_bytes=moved[0],
         dram_write_bytes=moved[1],
     )
-    return replace(products + beside, compulsory_bytes=compulsory)
+    total = products + beside
+    return replace(total, compulsory_bytes=compulsory, lower_bound_bytes=compulsory)
 
 
 def _moved(beside: Sequence[VectorPrimitive | PerPixel], machine: Machine) -> tuple[int, int]:

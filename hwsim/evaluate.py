@@ -21,6 +21,7 @@ from hwsim.dynamic_cost import attention_cost, per_pixel_cost
 from hwsim.energy import Energy, energy_of
 from hwsim.im2col import windows_written
 from hwsim.integers import ceil_div
+from hwsim.lower_bound import lower_bound_bytes
 from hwsim.lowering import FORMS, convolution_layer
 from hwsim.machine import Machine
 from hwsim.networks import Network, network
@@ -219,6 +220,7 @@ def _array_cost(conv: Convolution, run: Run | None, machine: Machine) -> Primiti
         sram_ofmap_bytes=chip.ofmap_bytes,
         filter_read_bytes=run.traffic.filter_bytes,
         compulsory_bytes=compulsory_traffic(conv, machine).total_bytes,
+        lower_bound_bytes=lower_bound_bytes(conv, machine),
     )
     if cost.cycles != run.cycles:
         raise AssertionError(f"budget of {conv} must sum to {run.cycles}, not {cost.cycles}")
@@ -247,6 +249,7 @@ def _copy_cost(work: Copy, machine: Machine) -> PrimitiveCost:
         dram_read_bytes=read,
         dram_write_bytes=written,
         compulsory_bytes=read + written,
+        lower_bound_bytes=read + written,
     )
     return PrimitiveCost(primitive=work, cost=cost)
 
@@ -295,6 +298,7 @@ def _vector_cost(work: VectorPrimitive, machine: Machine, shelter: int) -> Primi
         dram_read_bytes=read,
         dram_write_bytes=written,
         compulsory_bytes=(work.read_elements + work.write_elements) * machine.operand_bytes,
+        lower_bound_bytes=(work.read_elements + work.write_elements) * machine.operand_bytes,
     )
     return PrimitiveCost(primitive=work, cost=cost)
 

@@ -17,7 +17,7 @@ VOLUMES = ("MMAC", "SRAM kB", "DRAM kB", "x least", "energy")
 
 
 def layer_table(estimate: Estimate) -> Table:
-    """One line per layer and a total; "x least" compares DRAM bytes with the compulsory ones."""
+    """One line per layer and a total; "x least" compares DRAM bytes with their lower bound."""
     machine = estimate.machine
     letters = _letters(estimate)
     numbers = (*CYCLES, "util %", *VOLUMES, "not exec.", "evidence")
@@ -102,7 +102,7 @@ def _cycles(cost: Cost) -> tuple[str, ...]:
 
 
 def _volumes(cost: Cost, machine: Machine) -> tuple[str, ...]:
-    least = f"{cost.dram_bytes / cost.compulsory_bytes:.2f}" if cost.compulsory_bytes else ""
+    least = f"{cost.dram_bytes / cost.lower_bound_bytes:.2f}" if cost.lower_bound_bytes else ""
     kilobytes = (f"{size / 1e3:,.1f}" for size in (cost.sram_bytes, cost.dram_bytes))
     energy = energy_of(cost, machine)
     spent = f"{energy.total_pj:.3g}" if energy else ""

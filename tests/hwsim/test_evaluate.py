@@ -66,6 +66,7 @@ def test_elementwise_work_takes_the_longer_of_vector_unit_and_dram_by_hand():
         dram_read_bytes=200,
         dram_write_bytes=100,
         compulsory_bytes=300,
+        lower_bound_bytes=300,
     )
 
 

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,9 +105,9 @@ RUNS = [
 ]
 
 
-def rows_of(run: Run) -> list[dict[str, str]]:
+def rows_of(run: Run, layers: Mapping[str, tuple[int, ...]] | None = None) -> list[dict[str, str]]:
     """What the package reports for every layer of a run, with the layer and the array."""
-    layers = CONVOLUTIONS if run.kind == "conv" else PRODUCTS
+    layers = layers or (CONVOLUTIONS if run.kind == "conv" else PRODUCTS)
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("run.cfg", "topology.csv", "layout.csv")]
         settings = CONFIGURATION.format(rows=run.rows, cols=run.cols, dataflow=run.dataflow)
