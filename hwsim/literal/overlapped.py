@@ -18,6 +18,7 @@ Results leave at the last row that the product occupies anywhere. Used by tests 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -58,14 +59,21 @@ class _Wire:
         return cls(np.zeros(shape, dtype), np.full(shape, NONE), np.zeros(shape, int))
 
 
-def simulate(a: Matrix, b: Matrix, array: Array, dataflow: str, *, double: bool) -> Simulation:
-    """``a @ b`` with overlapped folds and one register, or two (``double``), per element."""
+def simulate(
+    a: Matrix, b: Matrix, array: Array, dataflow: str, *, double: bool, waits: bool = False
+) -> Simulation:
+    """``a @ b`` with one register, or two (``double``), per element.
+
+    ``waits``: operands of a fold enter when all results of the one before have left, at the edge
+    of what it occupies; its weights may come before. Only for weights that stay.
+    """
+    run = partial(_run_stationary, waits=waits)
     if dataflow == "output-stationary":
         return _earliest(a, b, array, _run_output_stationary, double=double)
     if dataflow == "weight-stationary":
-        return _earliest(b, a, array, _run_stationary, double=double)
+        return _earliest(b, a, array, run, double=double, waits=waits)
     if dataflow == "input-stationary":
-        product, cycles = _earliest(a.T, b.T, array, _run_stationary, double=double)
+        product, cycles = _earliest(a.T, b.T, array, run, double=double, waits=waits)
         return Simulation(product.T, cycles)
     raise ValueError(f"dataflow must be one that can be simulated, not {dataflow!r}")
 
@@ -73,9 +81,11 @@ def simulate(a: Matrix, b: Matrix, array: Array, dataflow: str, *, double: bool)
 Run: TypeAlias = Callable[[Matrix, Matrix, list[_Fold], bool], Simulation]
 
 
-def _earliest(held: Matrix, other: Matrix, array: Array, run: Run, *, double: bool) -> Simulation:
+def _earliest(
+    held: Matrix, other: Matrix, array: Array, run: Run, *, double: bool, waits: bool = False
+) -> Simulation:
     """Add fold after fold, each at the first cycle at which the run goes through."""
-    stationary = run is _run_stationary
+    stationary = run is not _run_output_stationary
     across = held.shape[1] if stationary else other.shape[1]
     depth = other.shape[0] if stationary else held.shape[1]
     placed: list[_Fold] = []
@@ -83,8 +93,11 @@ def _earliest(held: Matrix, other: Matrix, array: Array, run: Run, *, double: bo
     for rows in _cuts(held.shape[0], array.rows):
         for cols in _cuts(across, array.cols):
             fold = _Fold(rows, cols, NONE, NONE)
+            edge = placed[-1].start + depth if placed else 0
+            if waits:
+                edge = max(edge, simulation.cycles)
             while fold not in placed:
-                fold = _next(fold, placed, depth, stationary=stationary)
+                fold = _next(fold, placed, edge, stationary=stationary)
                 try:
                     simulation = run(held, other, [*placed, fold], double)
                 except Collision:
@@ -93,9 +106,8 @@ def _earliest(held: Matrix, other: Matrix, array: Array, run: Run, *, double: bo
     return simulation
 
 
-def _next(fold: _Fold, placed: list[_Fold], depth: int, *, stationary: bool) -> _Fold:
-    """The next time to try: an edge takes one value per cycle, and weights come before operands."""
-    edge = placed[-1].start + depth if placed else 0
+def _next(fold: _Fold, placed: list[_Fold], edge: int, *, stationary: bool) -> _Fold:
+    """The next time to try: the edge is taken until ``edge``, and weights come before operands."""
     if not stationary:
         return fold._replace(start=max(edge, fold.start + 1))
     free = placed[-1].load + _length(placed[-1].rows) if placed else 0
@@ -103,7 +115,9 @@ def _next(fold: _Fold, placed: list[_Fold], depth: int, *, stationary: bool) -> 
     return fold._replace(load=load, start=max(edge, load + _length(fold.rows)))
 
 
-def _run_stationary(stay: Matrix, stream: Matrix, folds: list[_Fold], double: bool) -> Simulation:
+def _run_stationary(
+    stay: Matrix, stream: Matrix, folds: list[_Fold], double: bool, *, waits: bool
+) -> Simulation:
     """``stream @ stay``: weights of one fold under the operands of another."""
     height = max(_length(fold.rows) for fold in folds)
     width = max(_length(fold.cols) for fold in folds)
@@ -119,10 +133,13 @@ def _run_stationary(stay: Matrix, stream: Matrix, folds: list[_Fold], double: bo
         _shift(sums, 0, _sums_begin(east, meets))
         _require(sums.fold[meets] == east.fold[meets])
         sums.value += np.where(meets, used.value * east.value, 0)
-        for column in np.flatnonzero(sums.fold[-1] != NONE):
-            cols = folds[sums.fold[-1, column]].cols
-            product[sums.index[-1, column], cols.start + column] += sums.value[-1, column]
-            due -= 1
+        for number, fold in enumerate(folds):
+            edge = _length(fold.rows) - 1 if waits else height - 1
+            for column in np.flatnonzero(sums.fold[edge] == number):
+                at = (sums.index[edge, column], fold.cols.start + column)
+                product[at] += sums.value[edge, column]
+                sums.fold[edge, column] = NONE
+                due -= 1
         _move_weights(waiting if double else used, stay, folds, cycle)
         cycle += 1
     return Simulation(product, cycle)

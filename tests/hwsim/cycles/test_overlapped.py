@@ -12,6 +12,7 @@ from hwsim.cycles import systolic as module
 from hwsim.dataflow import DATAFLOWS
 from hwsim.literal.overlapped import simulate
 from hwsim.machine import Array
+from hwsim.systolic import simulate as serial
 from hwsim.workload import Gemm
 from tests.hwsim.strategies import gemms
 
@@ -49,6 +50,23 @@ def disagreements(name, cases):
 @pytest.mark.parametrize("name", DATAFLOWS)
 def test_the_closed_form_counts_what_overlapped_folds_take(name):
     assert disagreements(name, CASES) == []
+
+
+@pytest.mark.parametrize("name", DATAFLOWS)
+def test_serial_folds_whose_weights_come_early_take_what_the_literal_array_takes(name):
+    """The sums of an output-stationary array have nothing to load early: it is the serial one."""
+    rng = np.random.default_rng(4)
+    for gemm, rows, cols, _ in CASES[:40]:
+        a = rng.integers(-128, 128, (gemm.m, gemm.k))
+        b = rng.integers(-128, 128, (gemm.k, gemm.n))
+        array = unit(rows, cols, double=True, folds="serial")
+        claimed = array_cycles(gemm, array, DATAFLOWS[name]).total
+        if name == "output-stationary":
+            ran = serial(a, b, array, name)
+        else:
+            ran = simulate(a, b, array, name, double=True, waits=True)
+        assert np.array_equal(ran.product, a @ b)
+        assert ran.cycles == claimed
 
 
 def test_most_cases_have_several_folds_and_remainders():
