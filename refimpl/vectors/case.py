@@ -14,6 +14,7 @@ from refimpl.arrays import Array
 from refimpl.bitexact.operators import ARITHMETICS as KNOWN
 from refimpl.bitexact.operators import PIPELINES, Stages, accumulation_of
 from refimpl.bitexact.requantise import rounding_rule
+from refimpl.vectors.im2col import FORMULAS
 
 ARITHMETICS = ("int8", "fp32")  # of a set that names none; ``KNOWN`` are all there are
 
@@ -59,8 +60,9 @@ class Choices:
         rounding_rule(self.rounding)
         if self.k_tile is not None and self.k_tile < 1:
             raise ValueError(f"a K tile must have at least 1 tap, not {self.k_tile}")
-        if self.im2col is not None:
-            accumulation_of({"order": self.im2col})
+        if self.im2col not in (None, *FORMULAS):
+            known = " or ".join(FORMULAS)
+            raise ValueError(f"columns must be in the order {known}, not {self.im2col!r}")
 
 
 def pipeline(case: Case) -> Stages:
