@@ -100,6 +100,27 @@ PLUG_AND_PLAY = Sentence(
     "not affect the regularity and usability of the network.",
 )
 
+IRREGULAR = Sentence(
+    id="A9.1",
+    text="卷积和 self-attention 运算模式存在较大差异,两者同时存在会导致网络结构不规则,"
+    "进而影响网络推理效率",
+    translation="Convolution and self-attention differ much in how they compute; both at once make "
+    "the structure of the network irregular, which affects its efficiency at inference.",
+)
+AS_GOOD_AS_ATTENTION = Sentence(
+    id="A11.2",
+    text="他们从 self-attention 的公式中导出了一种巧妙的全局自注意力的逼近形式——PSSA。",
+    translation="From the formula of self-attention they derived an ingenious approximation of "
+    "global self-attention: PSSA.",
+)
+ON_COCO = Sentence(
+    id="A11.1",
+    text="而采用 PSSA 的 X-volution 性能也非常不俗,基本与 self-attention 性能相当,"
+    "这也验证了采用 PSSA 逼近 self-attention 是有效且合理的。",
+    translation="X-volution with PSSA also performs very well, about as well as with "
+    "self-attention, which confirms that approximating self-attention by PSSA is effective "
+    "and reasonable.",
+)
 LINEAR_COST = Sentence(
     id="A10.1",
     text="PSSA 的计算复杂度为 O(n)。",
@@ -115,29 +136,12 @@ INVARIANT_PART = Sentence(
 
 UNDECIDED: tuple[tuple[Sentence, str], ...] = (
     (
-        Sentence(
-            id="A9.1",
-            text="卷积和 self-attention 运算模式存在较大差异,两者同时存在会导致网络结构不规则,"
-            "进而影响网络推理效率",
-            translation="Convolution and self-attention differ much in how they compute; both at "
-            "once make the structure of the network irregular, which affects its efficiency at "
-            "inference.",
-        ),
+        ON_COCO,
         (
-            "A statement about AA-Net on real chips; AA-Net is not modelled here. What the forms "
-            "of a layer cost on a modelled machine, `hwsim forms` says."
+            "It rests on accuracy on COCO, which cannot be decided without training on it. How "
+            "well PSSA predicts attention is measured; whether a detector needs it to is another "
+            "question."
         ),
-    ),
-    (
-        Sentence(
-            id="A11.1",
-            text="而采用 PSSA 的 X-volution 性能也非常不俗,基本与 self-attention 性能相当,"
-            "这也验证了采用 PSSA 逼近 self-attention 是有效且合理的。",
-            translation="X-volution with PSSA also performs very well, about as well as with "
-            "self-attention, which confirms that approximating self-attention by PSSA is effective "
-            "and reasonable.",
-        ),
-        "It rests on accuracy on COCO, which cannot be decided without training on it.",
     ),
 )
 """Sentences of the article that no claim decides, and why."""

@@ -17,6 +17,8 @@ from proofs.claims import (
     hardware,
     integers,
     locality,
+    machines,
+    measured,
     merging,
     pixel_shift,
     rounding,
@@ -25,11 +27,13 @@ from proofs.claims import (
     sizes,
     stacking,
     translation,
+    work,
 )
 from proofs.hypotheses import HYPOTHESES
 
 MODULES: tuple[ModuleType, ...] = (
     locality,
+    measured,
     pixel_shift,
     degree,
     translation,
@@ -46,7 +50,9 @@ MODULES: tuple[ModuleType, ...] = (
     integers,
     rounding,
     gradients,
+    machines,
     hardware,
+    work,
 )
 
 

@@ -14,9 +14,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column, Table
 
+from proofs.approximation.figure import approximation_figure
+from proofs.approximation.page import approximation_page
+from proofs.approximation.populations import POPULATIONS
+from proofs.approximation.study import SEEDS, Row, measure
 from proofs.catalogue import CLAIMS, find, select
 from proofs.claim import Claim
 from proofs.domain import written
+from proofs.io import read_results, write_results
 from proofs.junit import junit_xml
 from proofs.pool import check_each
 from proofs.render import claims_page, origin
@@ -72,10 +77,17 @@ Example:
 RTL_BUILDS = Path("out/rtl")
 
 
+MEASURE_EXAMPLES = """\b
+Examples:
+  proofs measure docs
+  proofs measure out --results out/results.json
+"""
+
+
 @app.command("list")
 def list_claims(patterns: Patterns = None) -> None:
     """List claims with their status and where the article says them."""
-    table = Table(Column("id", overflow="fold"), "article", "status", "claim")
+    table = Table(Column("id", no_wrap=True), "article", "status", "claim")
     for each in select(patterns or ()):
         table.add_row(each.id, origin(each), each.status, escape(each.statement))
     _console().print(table)
@@ -155,6 +167,36 @@ def device_page(
         file.write_text(text, encoding="utf-8")
 
 
+@app.command("measure", epilog=MEASURE_EXAMPLES)
+def measure_approximation(
+    directory: Annotated[Path, typer.Argument(help="Where page and picture go.")],
+    results: Annotated[
+        Path | None,
+        typer.Option(help="Measure again and write here; else the committed results are read."),
+    ] = None,
+) -> None:
+    """Write the page on how well local operators predict global attention; or measure it again.
+
+    Measuring takes minutes, and needs the demo extra for its photographs.
+    """
+    _check_directory(directory / "approximation.md")
+    _check_directory(results)
+    rows = read_results() if results is None else _measure_again(results)
+    page, picture = approximation_page(rows), approximation_figure(rows)
+    (directory / "approximation.md").write_text(page, encoding="utf-8")
+    (directory / "approximation.svg").write_bytes(picture)
+
+
+def _measure_again(path: Path) -> tuple[Row, ...]:
+    """Measure every population, saying on standard error which seed is next."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=len(POPULATIONS) * len(SEEDS))
+        rows = measure(progress=lambda said: bar.update(task, advance=1, description=said))
+    write_results(path, rows)
+    return rows
+
+
 def main() -> None:
     """Run the command line: one sentence on standard error and status 2 for a mistake."""
     try:
@@ -182,7 +224,7 @@ def _decide(claims: Sequence[Claim], jobs: int) -> tuple[Verdict, ...]:
 
 
 def _print_verdicts(verdicts: Sequence[Verdict], seconds: float) -> None:
-    table = Table(Column("id", overflow="fold"), "article", "status", "verdict", "evidence")
+    table = Table(Column("id", no_wrap=True), "article", "status", "verdict", "evidence")
     table.add_column("cases", justify="right")
     table.add_column("s", justify="right")
     for verdict in verdicts:

@@ -20,6 +20,13 @@ HYPOTHESES: Mapping[str, str] = MappingProxyType(
             "a saturated sum depends on the order of its terms"
         ),
         "the stencil has 2^S + 1 nodes for S levels": "fewer values leave a term undetermined",
+        "the machine multiplies features element by element": (
+            "a unit that only knows convolution, activation and pooling does not"
+        ),
+        "the layer is of the last stage, 7×7 pixels": (
+            "larger maps move more data for each product"
+        ),
+        "no pixel is compared with all pixels": "there are n² pairs of pixels",
         "the shift is circular": "zeros come in at the border of the image, which does not move",
         "PSSA stands alone, without a convolution branch": "a convolution is odd, as attention is",
         "attention has no position encoding": (

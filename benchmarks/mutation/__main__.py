@@ -22,7 +22,11 @@ from benchmarks.mutation.mutants import Mutant, mutants
 from benchmarks.mutation.trial import attempt, preload
 
 ROOT = Path(__file__).parents[2]
-EVERY_OPERATOR = ("tests/refimpl/test_operators.py", "tests/refimpl/test_exactness.py")
+EVERY_OPERATOR = (
+    "tests/refimpl/test_defaults.py",
+    "tests/refimpl/test_operators.py",
+    "tests/refimpl/test_exactness.py",
+)
 EVERY_CLAIM = ("tests/proofs/test_catalogue.py", "tests/proofs/test_render.py")
 
 
@@ -46,10 +50,11 @@ def targets(what: str) -> Iterator[Target]:
         raise ValueError(f"what must be operators or claims, not {what!r}")
     folder = ROOT / ("refimpl/ops" if what == "operators" else "proofs/claims")
     for path in sorted(folder.glob("[a-z]*.py")):
-        own = f"tests/refimpl/ops/test_{path.stem}.py"
         tests = EVERY_CLAIM
         if what == "operators":
-            tests = (*((own,) if (ROOT / own).is_file() else ()), *EVERY_OPERATOR)
+            own = sorted((ROOT / "tests/refimpl/ops").glob(f"test_{path.stem}*.py"))
+            files = (*(str(each.relative_to(ROOT)) for each in own), *EVERY_OPERATOR)
+            tests = (*files, "-k", path.stem)  # its own tests, and its rows of the tables
         yield Target(".".join(path.relative_to(ROOT).with_suffix("").parts), path, tests)
 
 

@@ -57,7 +57,10 @@ def preload() -> None:
 
 
 def attempt(name: str, path: Path, source: str, tests: Sequence[str]) -> Outcome:
-    """Fork a child that imports the mutant under the module's name and runs the tests."""
+    """Fork a child that imports the mutant under the module's name and runs the tests.
+
+    ``tests`` are pytest's own arguments.
+    """
     start = time.perf_counter()
     child = os.fork()
     if child == 0:

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from proofs.approximation.populations import POPULATIONS, draw
-from proofs.approximation.predict import TARGETS, explained, projections
+from proofs.approximation.predict import PREDICTORS, TARGETS, explained, projections
 from proofs.approximation.steps import measured
 
-SEEDS = 12
+SEEDS = range(100, 112)  # others than those that the rules of the claims were tried on
 RESAMPLES = 2000
 
 
@@ -39,7 +39,7 @@ class Summary(NamedTuple):
 
 
 def measure(
-    seeds: Sequence[int] = range(SEEDS), progress: Callable[[str], None] = lambda _: None
+    seeds: Sequence[int] = SEEDS, progress: Callable[[str], None] = lambda _: None
 ) -> tuple[Row, ...]:
     """Measure every population with every seed."""
     rows: list[Row] = []
@@ -50,14 +50,16 @@ def measure(
     return tuple(rows)
 
 
-def measure_one(population: str, seed: int) -> tuple[Row, ...]:
+def measure_one(
+    population: str, seed: int, *, predictors: Iterable[str] = tuple(PREDICTORS)
+) -> tuple[Row, ...]:
     """Measure one population with one seed."""
     sample = draw(population, seed)
     weights = projections(sample.train.shape[1], seed)
     rows = [
         Row(population, target, name, seed, value)
         for target in TARGETS
-        for name, value in explained(sample, weights, target).items()
+        for name, value in explained(sample, weights, target, predictors).items()
     ]
     steps = measured(sample, weights)
     rows += [Row(population, target, name, seed, value) for (name, target), value in steps.items()]

@@ -21,6 +21,8 @@ from proofs.claims import (
     hardware,
     integers,
     locality,
+    machines,
+    measured,
     merging,
     pixel_shift,
     rounding,
@@ -29,6 +31,7 @@ from proofs.claims import (
     sizes,
     stacking,
     translation,
+    work,
 )
 from refimpl.fuse import Folded, MergeError
 
@@ -205,7 +208,7 @@ def lower_as(form, instead):
 def no_extra_operators(right):
     def wrong(form, site, **options):
         lowered = right(form, site, **options)
-        return tuple(each for each in lowered if isinstance(each, hardware.Convolution))
+        return tuple(each for each in lowered if isinstance(each, work.Convolution))
 
     return wrong
 
@@ -278,6 +281,30 @@ def fused_as_trained(right):
     return wrong
 
 
+def better(what, by=0.5):
+    """Every number of one line of the study, too large."""
+
+    def wrong(right):
+        return lambda: tuple(
+            row._replace(value=row.value + by) if row.what == what else row for row in right()
+        )
+
+    return wrong
+
+
+def halved(right):
+    return lambda *args: right(*args) / 2
+
+
+def as_attention(right):
+    """Fused X-volution costs, and lacks, what softmax attention does."""
+    return lambda *args: right(*args) | {"xvolution-fused": right(*args)["attention"]}
+
+
+def as_convolution(right):
+    return lambda *args: right(*args) | {"xvolution-fused": right(*args)["convolution"]}
+
+
 BREAKS: dict[str, tuple[Break, ...]] = {
     "every-form-computes-what-was-trained": (
         Break("bias dropped", forms, "fuse_xvolution", drop_the_fused_bias),
@@ -343,6 +370,43 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     ),
     "saturating-branches-err-by-up-to-128": (
         Break("seven bits", smt, "clip", lambda right: lambda value: right(value, -64, 63)),
+    ),
+    "every-machine-that-convolves-runs-fused-x-volution": (
+        Break("all native", machines, "support", lambda _: lambda *_: "native"),
+    ),
+    "a-machine-that-multiplies-elementwise-runs-fused-x-volution": (
+        Break("attention instead", machines, "costs", as_attention),
+    ),
+    "softmax-attention-is-conv-friendly-nowhere": (
+        Break("all native", machines, "support", lambda _: lambda *_: "native"),
+    ),
+    "fused-x-volution-is-as-efficient-in-the-last-stage": (
+        Break("half as efficient", machines, "efficiency", halved),
+        Break("twice as efficient", machines, "efficiency", twice),
+    ),
+    "fused-x-volution-takes-at-least-four-times-the-cycles": (
+        Break("convolution instead", machines, "costs", as_convolution),
+    ),
+    "array-work-is-linear-in-the-number-of-pixels": (
+        Break("PSSA is attention", machines, "lower", lower_as("xvolution-fused", "attention")),
+    ),
+    "pssa-explains-nothing-of-attention-on-noise": (
+        Break("PSSA + 0.5", measured, "results", better("PSSA")),
+    ),
+    "pssa-adds-nothing-to-a-convolution-off-photographs": (
+        Break("X-volution + 0.5", measured, "results", better("X-volution")),
+    ),
+    "pssa-adds-to-a-convolution-on-photographs": (
+        Break("conv + 0.5", measured, "results", better("conv 3×3")),
+    ),
+    "local-attention-predicts-better-than-pssa-on-noise": (
+        Break("PSSA + 0.5", measured, "results", better("PSSA")),
+    ),
+    "the-local-linear-step-is-good-where-neighbours-are-alike": (
+        Break("error + 0.5", measured, "results", better("neighbours, attention")),
+    ),
+    "truncation-is-bad-on-every-population": (
+        Break("error − 0.5", measured, "results", better("truncation", by=-0.5)),
     ),
     "merged-weights-sum-like-branches-in-a-wrapping-accumulator": (
         Break("difference", integers, "merged_weight", lambda _: lambda w_c, w_a: w_c - w_a),
@@ -503,18 +567,18 @@ BREAKS: dict[str, tuple[Break, ...]] = {
         Break("off by one", hardware, "total_cycles", one_cycle_more),
     ),
     "fused-x-volution-adds-no-computation": (
-        Break("fused is plain", hardware, "lower", FUSED_IS_PLAIN),
+        Break("fused is plain", work, "lower", FUSED_IS_PLAIN),
     ),
     "fused-x-volution-takes-one-plus-d-times-the-macs": (
-        Break("fused is plain", hardware, "lower", FUSED_IS_PLAIN),
-        Break("fused is training", hardware, "lower", FUSED_IS_TRAINING),
-        Break("D = 8", hardware, "DIRECTIONS", lambda _: 8),
+        Break("fused is plain", work, "lower", FUSED_IS_PLAIN),
+        Break("fused is training", work, "lower", FUSED_IS_TRAINING),
+        Break("D = 8", work, "DIRECTIONS", lambda _: 8),
     ),
     "merging-saves-no-multiplications-on-the-array": (
-        Break("fused is plain", hardware, "lower", FUSED_IS_PLAIN),
-        Break("fused is training", hardware, "lower", FUSED_IS_TRAINING),
+        Break("fused is plain", work, "lower", FUSED_IS_PLAIN),
+        Break("fused is training", work, "lower", FUSED_IS_TRAINING),
     ),
     "fused-x-volution-needs-only-convolution": (
-        Break("no multiplication", hardware, "lower", no_extra_operators),
+        Break("no multiplication", work, "lower", no_extra_operators),
     ),
 }

@@ -4,10 +4,10 @@ from proofs import article
 from proofs.article import UNDECIDED, Sentence, ours
 from proofs.catalogue import CLAIMS
 
-SENTENCES = [each for each in vars(article).values() if isinstance(each, Sentence)]
-
-
 NO_CLAIM = [sentence for sentence, _ in UNDECIDED]
+SENTENCES = [
+    each for each in vars(article).values() if isinstance(each, Sentence) and each not in NO_CLAIM
+]
 
 
 def test_every_sentence_has_an_original_a_translation_and_an_id_of_its_own():

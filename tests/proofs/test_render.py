@@ -1,9 +1,11 @@
 """The page of claims is what the code says, and says what a reader needs."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from proofs.answers import ANSWERS
 from proofs.article import UNDECIDED, ours
 from proofs.catalogue import CLAIMS
 from proofs.claim import Hypothesis, claim
@@ -25,14 +27,34 @@ def test_the_page_links_every_claim_to_its_section(verdict_of):
     )
     for id_ in ("parallel-branches-merge", "opposite-directions-are-redundant"):
         assert f"](#{id_}) |" in page
-        assert f"\n## {id_}\n" in page
+        assert f"\n### {id_}\n" in page
         assert f"`proofs check {id_}`" in page
 
 
-def test_a_section_quotes_the_article_and_its_translation(verdict_of):
+def test_every_topic_quotes_the_article_with_its_translation_and_its_own_claims(verdict_of):
     page = claims_page([verdict_of("parallel-branches-merge")])
     source = CLAIMS["parallel-branches-merge"].source
-    assert f"> {source.text}\n>\n> *{source.translation}* (A4.1)" in page
+    topic = page.partition("\n## A4\n")[2].partition("\n## A5\n")[0]
+    assert f"> {source.text}\n>\n> *{source.translation}* (A4.1)" in topic
+    assert "](#parallel-branches-merge) |" in topic
+    assert "(A12.1; the paper's, second-hand)" in page
+
+
+def test_every_link_of_the_page_leads_somewhere(verdict_of):
+    page = claims_page([verdict_of(id_) for id_ in CLAIMS])
+    headings = {line.lstrip("# ").lower() for line in page.splitlines() if line.startswith("#")}
+    targets = set(re.findall(r"\]\(#([^)]+)\)", page))
+    assert targets == set(CLAIMS) | {about.lower() for about in ANSWERS}
+    assert targets <= headings
+
+
+def test_the_first_table_has_one_row_for_each_claim_of_the_article(verdict_of):
+    page = claims_page([verdict_of("parallel-branches-merge")])
+    table = page.partition("## How to read")[0]
+    assert [line.split("]")[0][3:] for line in table.splitlines() if line.startswith("| [")] == [
+        *ANSWERS
+    ]
+    assert "NO EVIDENCE" in table
 
 
 def test_a_section_says_what_fails_without_each_hypothesis(verdict_of):
@@ -73,7 +95,7 @@ def test_a_surprise_is_on_the_page():
     page = claims_page([check(made)])
     assert "* Surprise: without “x is small” all 1 cases still hold." in page
     assert "Without that it fails" not in page
-    assert "[Every number is odd \\| not even.](#every-number-is-odd) | ours |" in page
+    assert "[Every number is odd \\| not even.](#every-number-is-odd) | conditional |" in page
 
 
 @pytest.mark.parametrize("id_", ["x-volution-is-a-convolution-of-its-input"])
