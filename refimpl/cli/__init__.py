@@ -5,7 +5,7 @@ One file per group of commands; this is the only package of ``refimpl`` that pri
 
 import typer
 
-from refimpl.cli import check, coverage, designed, fuse, layers, score, train, vectors
+from refimpl.cli import check, coverage, designed, fuse, layers, reproduce, score, train, vectors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
 for command in (
@@ -25,6 +25,7 @@ app.command("export-tosa")(check.export_tosa)
 app.command()(fuse.fuse)
 app.command()(train.train)
 app.command()(train.study)
+app.command()(reproduce.reproduce)
 
 
 def main() -> None:

@@ -44,6 +44,7 @@ from refimpl.io.memories import device_image, golden_images
 from refimpl.io.mismatch import mismatch_figure
 from refimpl.io.onnx_models import read_feeds, read_onnx
 from refimpl.io.photographs import PHOTOGRAPHS, read_photograph
+from refimpl.io.reproduce import hashes_of, written_again
 from refimpl.io.sets import (
     decode,
     every_file,
@@ -78,6 +79,7 @@ __all__ = [
     "dut_of",
     "every_file",
     "golden_images",
+    "hashes_of",
     "judge_case",
     "judge_sequence",
     "judged_elements",
@@ -117,4 +119,5 @@ __all__ = [
     "write_model",
     "write_text",
     "write_weights",
+    "written_again",
 ]

@@ -1,6 +1,5 @@
 """Same case, same bytes: whatever the CPU features, the BLAS, the C library or the compiler."""
 
-import os
 import shlex
 import subprocess
 import sys
@@ -9,32 +8,24 @@ from pathlib import Path
 
 import pytest
 
+from refimpl.io.reproduce import environment as process_environment
+from refimpl.vectors.machines import INTERPRETED, MACHINES, PLAIN
+
 ROOT = Path(__file__).parents[3]
 SIZES = "--batch 1 --channels 2 --outputs 3 --height 5 --width 4"
 LAYER = (
     "--network resnet34 --stage conv2_x --layer conv1 --layer conv2_1.conv1 "
     "--side 32 --crop 6 --files npy --image {image}"
 )
-MACHINES = {
-    "plain": {},
-    "old CPU for NumPy": {
-        "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
-        "PYTHONWARNINGS": "ignore",  # features that this CPU lacks are only warned about
-    },
-    "old CPU for BLAS": {"OPENBLAS_CORETYPE": "Prescott", "OPENBLAS_NUM_THREADS": "1"},
-    "old CPU for libm": {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX,-AVX2,-FMA,-FMA4,-AVX512F"},
-    "generic CPU for the compiler": {"NUMBA_CPU_NAME": "generic"},
-}
-INTERPRETED = {"NUMBA_DISABLE_JIT": "1", "PYTHONWARNINGS": "error"}
+ATTENTION = (
+    "--operator global_attention --operator local_attention --operator batch_norm "
+    "--operator conv2d_backward --arithmetic int8 --arithmetic bf16 "
+    "--batch 1 --channels 2 --outputs 2 --height 4 --width 3 --files npy"
+)
 
 
 def environment(extra, cache):
-    untouched = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("NUMBA_", "NPY_", "OPENBLAS_", "PYTHONWARNINGS"))
-    }
-    return {**untouched, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT), **extra}
+    return {**process_environment(extra, cache), "PYTHONPATH": str(ROOT)}
 
 
 def hashes_of(folder, extra, options):
@@ -69,17 +60,20 @@ def picture(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory, picture):
-    folders = [tmp_path_factory.mktemp(name) for name in ("random", "layer")]
-    options = (SIZES, LAYER.format(image=picture))
+    folders = [tmp_path_factory.mktemp(name) for name in ("random", "attention", "layer")]
+    options = (SIZES, ATTENTION, LAYER.format(image=picture))
     return [hashes_of(folder, {}, each) for folder, each in zip(folders, options, strict=True)]
 
 
-@pytest.mark.parametrize("machine", [name for name in MACHINES if name != "plain"])
+@pytest.mark.parametrize("machine", [name for name in MACHINES if name != PLAIN])
 def test_a_set_and_a_layers_set_are_the_same_bytes_on_another_machine(
     machine, tmp_path, picture, expected
 ):
     for folder, options, hashes in zip(
-        ("random", "layer"), (SIZES, LAYER.format(image=picture)), expected, strict=True
+        ("random", "attention", "layer"),
+        (SIZES, ATTENTION, LAYER.format(image=picture)),
+        expected,
+        strict=True,
     ):
         (tmp_path / folder).mkdir()
         assert hashes_of(tmp_path / folder, MACHINES[machine], options) == hashes
@@ -88,7 +82,9 @@ def test_a_set_and_a_layers_set_are_the_same_bytes_on_another_machine(
 
 def test_a_set_is_the_same_bytes_interpreted_as_compiled(tmp_path, expected):
     """And without a single warning on the way."""
-    assert hashes_of(tmp_path, INTERPRETED, SIZES) == expected[0]
+    for folder, options, hashes in zip("ab", (SIZES, ATTENTION), expected, strict=False):
+        (tmp_path / folder).mkdir()
+        assert hashes_of(tmp_path / folder, INTERPRETED, options) == hashes
 
 
 def test_the_environment_of_another_machine_takes_effect(tmp_path):
