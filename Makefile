@@ -42,6 +42,8 @@ rtl-table: $(READY) ## docs/rtl-bugs.md: bugs in RTL beside the same bugs in the
 
 bench: $(ORACLES) ## speed beside PyTorch and the machine's own limit (a few minutes; be alone)
 	$(VENV)-oracles/bin/python -m benchmarks --out "$(OUT)/benchmarks.md" --json "$(OUT)/benchmarks.json"
+	$(MAKE) --no-print-directory $(TOSA)
+	$(VENV)-oracles/bin/python -m benchmarks.bitexact --tosa $(VENV)-tosa --out "$(OUT)/bitexact.md"
 
 scores: $(READY) $(TOSA) ## what test sets catch, ours and others' (some minutes): writes docs/score.md
 	$(BIN)/python -m benchmarks.scores --tosa $(VENV)-tosa

@@ -240,7 +240,10 @@ def decode(array: Array) -> Array:
     of = format_of(array)
     if of.kind != "float":
         return integers_of(array).astype(np.float64)
-    if of.name in ("fp32", "fp64"):
+    if of.name == "bf16":  # the first half of a binary32 word
+        halves = words_of(array).astype(np.uint32) << np.uint32(16)
+        return decode(halves.view(np.float32))
+    if of.name in ("fp16", "fp32", "fp64"):
         with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
             return array.astype(np.float64)  # widening is exact, by IEEE 754
     return decode_words(words_of(array), of)
