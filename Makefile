@@ -51,6 +51,10 @@ scores: $(READY) $(TOSA) ## what test sets catch, ours and others' (some minutes
 bench-hwsim: $(READY) $(SCALESIM) ## speed of the cost model, beside SCALE-Sim (a minute; be alone)
 	$(BIN)/python -m benchmarks.hwsim_speed
 
+.PHONY: mutation
+mutation: $(READY) ## small mistakes in the operators, and whether the tests see them (half an hour)
+	$(BIN)/python -m benchmarks.mutation --out "$(OUT)/mutation-operators.json" --minutes 30
+
 check: lint types contracts ## lint, types and import contracts
 
 lint: $(READY) ## ruff, format and rules

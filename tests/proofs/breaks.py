@@ -382,7 +382,6 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     ),
     "fused-x-volution-is-as-efficient-in-the-last-stage": (
         Break("half as efficient", machines, "efficiency", halved),
-        Break("twice as efficient", machines, "efficiency", twice),
     ),
     "fused-x-volution-takes-at-least-four-times-the-cycles": (
         Break("convolution instead", machines, "costs", as_convolution),
