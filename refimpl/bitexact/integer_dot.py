@@ -18,10 +18,10 @@ def sum_narrow(x: Array, w: Array, geometry: ConvGeometry) -> Array:
     """Convolve int16 images (n, c, h, w) with int16 kernels: int32 (n, o, outputs), modulo 2³²."""
     rows = np.ascontiguousarray(w.transpose(0, 2, 3, 1)).reshape(len(w), -1)
     pixels = _pixels(x, geometry)
-    sums = np.empty((len(x), pixels.shape[1], len(w)), np.int32)
+    sums = np.empty((len(x), len(w), pixels.shape[1]), np.int32)
     for image in range(len(x)):
         _dot(rows, pixels[image], sums[image])
-    return np.ascontiguousarray(sums.swapaxes(1, 2))
+    return sums
 
 
 def _pixels(x: Array, geometry: ConvGeometry) -> Array:
@@ -48,7 +48,8 @@ def _dot(rows: Array, pixels: Array, sums: Array) -> None:
                 b = np.int32(np.int64(b) + weight * np.int64(second[k]))
                 c = np.int32(np.int64(c) + weight * np.int64(third[k]))
                 d = np.int32(np.int64(d) + weight * np.int64(fourth[k]))
-            sums[p, o], sums[p + 1, o], sums[p + 2, o], sums[p + 3, o] = a, b, c, d
+            own = sums[o, p : p + 4]
+            own[0], own[1], own[2], own[3] = a, b, c, d
     for p in range(whole, len(pixels)):
         pixel = pixels[p]
         for o in range(outputs):
@@ -56,4 +57,4 @@ def _dot(rows: Array, pixels: Array, sums: Array) -> None:
             a = np.int32(0)
             for k in range(weights.size):
                 a = np.int32(np.int64(a) + np.int64(weights[k]) * np.int64(pixel[k]))
-            sums[p, o] = a
+            sums[o, p] = a
