@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from hwsim.checks import one_of
 from hwsim.evaluate import Estimate
-from hwsim.report.export import layer_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +19,8 @@ PICTURES = ("budget", "traffic", "roofline", "utilisation")
 
 def rows(results: Results) -> list[dict[str, Any]]:
     """One row per layer, with network, machine, batch; of several results, with their ``key``."""
+    from hwsim.report.export import layer_rows  # noqa: PLC0415 - tables, as the rest: when asked
+
     if isinstance(results, Estimate):
         asked = {"network": results.network.name, "machine": results.machine.title}
         about = {**asked, "batch": results.network.batch}
@@ -47,6 +48,7 @@ def plot(result: Estimate, what: Picture = "budget") -> "Figure":
     Raises ``ValueError`` if there is no picture of that name.
     """
     from hwsim.report import figures  # noqa: PLC0415 - Matplotlib, as above
+    from hwsim.report.export import layer_rows  # noqa: PLC0415
     from hwsim.report.page import stages  # noqa: PLC0415
 
     one_of("what", what, PICTURES)
