@@ -11,7 +11,7 @@ TOSA := $(VENV)-tosa/.installed
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-oracles test-rtl rtl-table test-browser bench bench-hwsim scores check check-exp lint types contracts lock clean
 
-help: ; @grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+help: ; @grep -E '^[a-z-]+:.* [#]{2} ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 demo: $(READY) ## the main job on a photograph: vectors, cost, claims, one page (IMAGE=file, OUT=dir)
 	$(BIN)/python examples/demo.py --image "$(IMAGE)" --out "$(OUT)"
