@@ -1,10 +1,11 @@
 """The operators of ``refimpl``, fast: the same names and signatures, for float32 and float64.
 
 ``import refimpl.fast as ref`` instead of ``import refimpl as ref``. Dense products run in tiles
-held in vector registers (``tile``, ``product``, ``weights``), everything per pixel row by row
-(``planes``); both are compiled by Numba at first use, and kept on disk. Sums are taken in another
-order than the definitions', with fused multiply-add; the definitions say what is right. Operators
-that are one pass of NumPy already are the definitions themselves.
+held in vector registers (``tile``, ``product``, ``weights``), everything per pixel along runs of
+memory (``run``, ``shifts``, ``channels``, ``windows``); all are compiled by Numba at first use, and
+kept on disk. Sums are taken in another order than the definitions', with fused multiply-add; the
+definitions say what is right. Operators that are one pass of NumPy already are the definitions
+themselves.
 """
 
 from refimpl import *  # noqa: F403 - whatever is not overridden below

@@ -2,8 +2,8 @@
 
 Dense (one group): products of pixels are packed straight into the panels of the convolution, so
 the shift products, D times the image, are never stored. One group a product map (depthwise): each
-map lives in one plane of a thread. Other groups, and ∂x of the dense form, store the maps once.
-Projections W_q x and W_k x are stored where they are given.
+map lives in one plane of a thread, and once more in its frame of zeros. Other groups, and ∂x of the
+dense form, store the maps once. Projections W_q x and W_k x are stored where they are given.
 """
 
 from typing import Any

@@ -19,7 +19,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from refimpl.fast.tile import _INDEX, _Vectors
+from refimpl.fast.tile import INDEX, Vectors
 
 BLOCK = 4  # ours: vectors of sums at a time, enough chains to keep two multipliers busy
 
@@ -36,10 +36,10 @@ def _summer(*, scaled: bool) -> Callable[..., None]:
         signature = types.void(*[types.intp] * 7, types.boolean, like)
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, words: Any) -> Any:
-            v = _Vectors(builder, signature.args[-1])
+            v = Vectors(builder, signature.args[-1])
             a, lefts, b, rights, terms, out, length, adding, _ = words
             left_table, right_table = (
-                builder.inttoptr(each, _INDEX.as_pointer()) for each in (lefts, rights)
+                builder.inttoptr(each, INDEX.as_pointer()) for each in (lefts, rights)
             )
             adds = context.is_true(builder, types.boolean, adding)
             blank = ir.Constant(v.type, [0.0] * v.lanes)
@@ -47,8 +47,8 @@ def _summer(*, scaled: bool) -> Callable[..., None]:
 
             def sum_vectors(start: Any, masks: list[Any]) -> None:
                 """Sum as many vectors as there are masks; None is a whole one."""
-                places = [builder.add(start, _INDEX(n * v.lanes)) for n in range(len(masks))]
-                targets = [v.at(v.place(out, place), _INDEX(0)) for place in places]
+                places = [builder.add(start, INDEX(n * v.lanes)) for n in range(len(masks))]
+                targets = [v.at(v.place(out, place), INDEX(0)) for place in places]
                 kept = list(zip(places, targets, totals, masks, strict=False))
                 with builder.if_else(adds) as (then, otherwise):
                     with then:
@@ -71,19 +71,19 @@ def _summer(*, scaled: bool) -> Callable[..., None]:
                 for _, target, total, mask in kept:
                     v.store_some(builder.load(total), target, mask)
 
-            whole = _INDEX(BLOCK * v.lanes)
+            whole = INDEX(BLOCK * v.lanes)
             blocks = builder.sdiv(length, whole)
             with cgutils.for_range(builder, blocks) as block:
                 sum_vectors(builder.mul(block.index, whole), [None] * BLOCK)
             done = builder.mul(blocks, whole)
             rest = builder.sub(length, done)
             for many in range(1, BLOCK + 1):  # the last of them may be a part of a vector
-                before = _INDEX((many - 1) * v.lanes)
+                before = INDEX((many - 1) * v.lanes)
                 more = builder.icmp_signed(">", rest, before)
-                enough = builder.icmp_signed("<=", rest, _INDEX(many * v.lanes))
+                enough = builder.icmp_signed("<=", rest, INDEX(many * v.lanes))
                 with builder.if_then(builder.and_(more, enough)):
-                    left_out = builder.sub(_INDEX(many * v.lanes), rest)
-                    bits = builder.lshr(_INDEX((1 << v.lanes) - 1), left_out)
+                    left_out = builder.sub(INDEX(many * v.lanes), rest)
+                    bits = builder.lshr(INDEX((1 << v.lanes) - 1), left_out)
                     sum_vectors(done, [None] * (many - 1) + [v.lanes_of(bits, 0)])
             return context.get_dummy_value()
 

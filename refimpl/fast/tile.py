@@ -26,7 +26,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 VECTORS = 2  # per row of a tile
-_INDEX, _LANE = ir.IntType(64), ir.IntType(32)
+INDEX, _LANE = ir.IntType(64), ir.IntType(32)
 
 
 @cache
@@ -43,7 +43,7 @@ def tile_width(dtype: Any) -> int:
     return VECTORS * vector_bytes() // int(np.dtype(dtype).itemsize)
 
 
-class _Vectors:
+class Vectors:
     """What the intrinsics below need to write vector code for one number type."""
 
     def __init__(self, builder: ir.IRBuilder, number: Any) -> None:
@@ -61,6 +61,7 @@ class _Vectors:
         return self.builder.gep(start, [offset])
 
     def at(self, pointer: Any, offset: Any) -> Any:
+        """Pointer to a vector that begins ``offset`` numbers on."""
         return self.builder.bitcast(self.builder.gep(pointer, [offset]), self.type.as_pointer())
 
     def splat(self, value: Any) -> Any:
@@ -72,17 +73,20 @@ class _Vectors:
 
     def lanes_of(self, bits: Any, vector: int) -> Any:
         """The lanes of a tile's n-th vector that are set in an integer of 64 bits."""
-        moved = self.builder.lshr(bits, _INDEX(vector * self.lanes))
+        moved = self.builder.lshr(bits, INDEX(vector * self.lanes))
         few = self.builder.trunc(moved, ir.IntType(self.lanes))
         return self.builder.bitcast(few, self.mask)
 
     def load(self, pointer: Any) -> Any:
+        """Load a vector, aligned as its numbers are."""
         return self.builder.load(pointer, align=self.itemsize)
 
     def store(self, value: Any, pointer: Any) -> None:
+        """Store a vector, aligned as its numbers are."""
         self.builder.store(value, pointer, align=self.itemsize)
 
     def load_masked(self, pointer: Any, mask: Any) -> Any:
+        """Load the lanes of a mask; the others are 0 and not read."""
         kinds = [self.type.as_pointer(), _LANE, self.mask, self.type]
         zeros = ir.Constant(self.type, [0.0] * self.lanes)
         words = [pointer, _LANE(self.itemsize), mask, zeros]
@@ -103,7 +107,7 @@ class _Vectors:
     def load_from(self, address: Any, first: Any, second: Any, mask: Any) -> Any:
         """Load the lanes of a mask from the sum of two offsets."""
         place = self.place(address, self.builder.add(first, second))
-        return self.load_some(self.at(place, _INDEX(0)), mask)
+        return self.load_some(self.at(place, INDEX(0)), mask)
 
     def store_some(self, value: Any, pointer: Any, mask: Any) -> None:
         """Store the lanes of a mask, all if it is None."""
@@ -119,10 +123,10 @@ class _Vectors:
         value = None
         for start in starts:
             if step == 1:
-                each = self.load(self.at(start, _INDEX(vector * self.lanes)))
+                each = self.load(self.at(start, INDEX(vector * self.lanes)))
             else:  # the last number of the second half is not ours to read: lanes - 1 before it are
-                first = self.load(self.at(start, _INDEX(2 * vector * self.lanes)))
-                place = _INDEX((2 * vector + 1) * self.lanes - 1)
+                first = self.load(self.at(start, INDEX(2 * vector * self.lanes)))
+                place = INDEX((2 * vector + 1) * self.lanes - 1)
                 second = self.load(self.at(start, place))
                 even = [2 * lane for lane in range(self.lanes // 2)]
                 odd = [self.lanes + 2 * lane + 1 for lane in range(self.lanes // 2)]
@@ -143,14 +147,14 @@ class _Vectors:
 
     def _load_lanes(self, start: Any, mask: Any, vector: int, step: int) -> Any:
         if step == 1:
-            return self.load_masked(self.at(start, _INDEX(vector * self.lanes)), mask)
+            return self.load_masked(self.at(start, INDEX(vector * self.lanes)), mask)
         lanes = range(self.lanes)
         halves = []
         for half in (0, 1):  # lane t reads number 2t: half of them in the first vector, half after
             spread = [half * self.lanes // 2 + lane // 2 for lane in lanes]
             wide = self.builder.shuffle_vector(mask, mask, self._constant(spread))
             even = ir.Constant(self.mask, [lane % 2 == 0 for lane in lanes])
-            place = _INDEX((2 * vector + half) * self.lanes)
+            place = INDEX((2 * vector + half) * self.lanes)
             halves.append(self.load_masked(self.at(start, place), self.builder.and_(wide, even)))
         return self.builder.shuffle_vector(*halves, self._constant([2 * lane for lane in lanes]))
 
@@ -158,6 +162,7 @@ class _Vectors:
         return ir.Constant(ir.VectorType(_LANE, len(numbers)), numbers)
 
     def multiply_add(self, left: Any, right: Any, total: Any) -> Any:
+        """Fused left·right + total, lane by lane."""
         kinds = [self.type] * 3
         return self._call(f"llvm.fma.{self.suffix}", self.type, kinds, [left, right, total])
 
@@ -179,36 +184,34 @@ def _tile_of(rows: int) -> Callable[..., None]:
         signature = types.void(*[types.intp] * 9, like)
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, words: Any) -> Any:
-            v = _Vectors(builder, signature.args[-1])
+            v = Vectors(builder, signature.args[-1])
             a, a_at, a_row, b, b_at, depth, c, c_at, c_row, _ = words
             start_a, start_b, start_c = (
                 v.place(base, offset) for base, offset in ((a, a_at), (b, b_at), (c, c_at))
             )
             places = [(r, n) for r in range(rows) for n in range(VECTORS)]
             tile = {
-                (r, n): v.at(
-                    start_c, builder.add(builder.mul(c_row, _INDEX(r)), _INDEX(n * v.lanes))
-                )
+                (r, n): v.at(start_c, builder.add(builder.mul(c_row, INDEX(r)), INDEX(n * v.lanes)))
                 for r, n in places
             }
-            row_of_a = [builder.gep(start_a, [builder.mul(a_row, _INDEX(r))]) for r in range(rows)]
+            row_of_a = [builder.gep(start_a, [builder.mul(a_row, INDEX(r))]) for r in range(rows)]
             initial = {place: v.load(tile[place]) for place in places}
             before = builder.block
             loop = builder.append_basic_block("depth")
             after = builder.append_basic_block("done")
-            builder.cbranch(builder.icmp_signed(">", depth, _INDEX(0)), loop, after)
+            builder.cbranch(builder.icmp_signed(">", depth, INDEX(0)), loop, after)
             builder.position_at_end(loop)
-            k = builder.phi(_INDEX)
-            k.add_incoming(_INDEX(0), before)
+            k = builder.phi(INDEX)
+            k.add_incoming(INDEX(0), before)
             total = {place: builder.phi(v.type) for place in places}
-            row_of_b = builder.gep(start_b, [builder.mul(k, _INDEX(VECTORS * v.lanes))])
-            right = [v.load(v.at(row_of_b, _INDEX(n * v.lanes))) for n in range(VECTORS)]
+            row_of_b = builder.gep(start_b, [builder.mul(k, INDEX(VECTORS * v.lanes))])
+            right = [v.load(v.at(row_of_b, INDEX(n * v.lanes))) for n in range(VECTORS)]
             summed = {}
             for r in range(rows):
                 left = v.splat(builder.load(builder.gep(row_of_a[r], [k])))
                 for n in range(VECTORS):
                     summed[r, n] = v.multiply_add(left, right[n], total[r, n])
-            following = builder.add(k, _INDEX(1))
+            following = builder.add(k, INDEX(1))
             k.add_incoming(following, loop)
             for place in places:
                 total[place].add_incoming(initial[place], before)
@@ -273,12 +276,12 @@ def _row_packer(step: int, *, product: bool) -> Callable[..., None]:
         signature = types.void(*[types.intp] * 8, like)
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, words: Any) -> Any:
-            v = _Vectors(builder, signature.args[-1])
+            v = Vectors(builder, signature.args[-1])
             q, k, at, target, to, runs, begin, end, _ = words
-            table = builder.inttoptr(runs, _INDEX.as_pointer())
+            table = builder.inttoptr(runs, INDEX.as_pointer())
 
             def part(run: Any, which: int) -> Any:
-                place = builder.add(builder.mul(run, _INDEX(4)), _INDEX(which))
+                place = builder.add(builder.mul(run, INDEX(4)), INDEX(which))
                 return builder.load(builder.gep(table, [place]))
 
             blank = ir.Constant(v.type, [0.0] * v.lanes)
@@ -286,7 +289,7 @@ def _row_packer(step: int, *, product: bool) -> Callable[..., None]:
             loop, after = (builder.append_basic_block(name) for name in ("run", "packed"))
             builder.cbranch(builder.icmp_signed("<", begin, end), loop, after)
             builder.position_at_end(loop)
-            run = builder.phi(_INDEX)
+            run = builder.phi(INDEX)
             run.add_incoming(begin, before)
             row = [builder.phi(v.type) for _ in range(VECTORS)]
             for each in row:
@@ -295,7 +298,7 @@ def _row_packer(step: int, *, product: bool) -> Callable[..., None]:
             starts = [v.place(q, builder.add(at, part(run, 2)))]
             if product:
                 starts.append(v.place(k, builder.add(at, part(run, 3))))
-            full = builder.icmp_unsigned("==", bits, _INDEX((1 << VECTORS * v.lanes) - 1))
+            full = builder.icmp_unsigned("==", bits, INDEX((1 << VECTORS * v.lanes) - 1))
             with builder.if_else(full) as (then, otherwise):
                 with then:
                     whole = [v.gather(starts, n, step) for n in range(VECTORS)]
@@ -309,7 +312,7 @@ def _row_packer(step: int, *, product: bool) -> Callable[..., None]:
                 both.add_incoming(one, whole_end)
                 both.add_incoming(other, some_end)
                 packed.append(both)
-            following = builder.add(run, _INDEX(1))
+            following = builder.add(run, INDEX(1))
             run.add_incoming(following, builder.block)
             for each, value in zip(row, packed, strict=True):
                 each.add_incoming(value, builder.block)
@@ -323,7 +326,7 @@ def _row_packer(step: int, *, product: bool) -> Callable[..., None]:
                 packed[n] = result
             start = v.place(target, to)
             for n, value in enumerate(packed):
-                v.store(value, v.at(start, _INDEX(n * v.lanes)))
+                v.store(value, v.at(start, INDEX(n * v.lanes)))
             return context.get_dummy_value()
 
         return signature, generate

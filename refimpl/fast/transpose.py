@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from refimpl.fast.tile import _INDEX, _Vectors, read, vector_bytes, write
+from refimpl.fast.tile import INDEX, Vectors, read, vector_bytes, write
 
 VECTOR_BYTES = vector_bytes()
 
@@ -24,12 +24,12 @@ def _turn_block(
     signature = types.void(*[types.intp] * 6, like)
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, words: Any) -> Any:
-        v = _Vectors(builder, signature.args[-1])
+        v = Vectors(builder, signature.args[-1])
         source, at, row, target, to, target_row, _ = words
 
         def line(address: Any, first: Any, stride: Any, number: int) -> Any:
-            place = builder.add(first, builder.mul(stride, _INDEX(number)))
-            return v.at(v.place(address, place), _INDEX(0))
+            place = builder.add(first, builder.mul(stride, INDEX(number)))
+            return v.at(v.place(address, place), INDEX(0))
 
         rows = [v.load(line(source, at, row, n)) for n in range(v.lanes)]
         half = v.lanes // 2
