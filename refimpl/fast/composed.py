@@ -2,7 +2,7 @@
 
 How a stack, an X-volution or an attention is put together is written once, in ``refimpl.ops``. Here
 each of those modules is executed a second time, and the names of its parts bound to the fast ones:
-the same equations, other machinery underneath (docs/decisions/0006).
+the same equations, other machinery underneath (docs/decisions/0007).
 """
 
 from collections.abc import Mapping
