@@ -38,16 +38,43 @@ class Transfers(NamedTuple):
     ofmap: Ints
 
 
+class Steps(NamedTuple):
+    """Cycles tile by tile, in the order of the walk: loads before, the array, a store after it."""
+
+    ifmap: Ints
+    filter: Ints
+    compute: Ints
+    store: Ints
+
+    @property
+    def load(self) -> Ints:
+        """Both loads of a tile, one after another on the one channel."""
+        return self.ifmap + self.filter
+
+
 def total_cycles(conv: Convolution, parts: Pieces, order: Order, machine: Machine) -> int:
     """Cycles of ``conv`` cut into ``parts`` and walked in ``order``, waiting for DRAM included."""
+    found = steps(conv, parts, order, machine)
+    return duration(found, double_buffered=machine.buffers.double_buffered)
+
+
+def steps(conv: Convolution, parts: Pieces, order: Order, machine: Machine) -> Steps:
+    """What each tile takes, group after group; what is still on chip takes nothing."""
     band, out, part = _walk(parts, order)
     moved = _transfers(conv, parts, machine)
-    load = moved.ifmap[band, part] * _changed(band, part)
-    load += moved.filter[out, part] * _changed(out, part)
-    store = moved.ofmap[band, out] * (part == len(parts.in_channels) - 1)
-    compute = _computations(conv, parts, machine)[band, out, part]
-    load, store, compute = (np.tile(steps, conv.groups) for steps in (load, store, compute))
-    if not machine.buffers.double_buffered:
+    one_group = Steps(
+        ifmap=moved.ifmap[band, part] * _changed(band, part),
+        filter=moved.filter[out, part] * _changed(out, part),
+        compute=_computations(conv, parts, machine)[band, out, part],
+        store=moved.ofmap[band, out] * (part == len(parts.in_channels) - 1),
+    )
+    return Steps(*(np.tile(cycles, conv.groups) for cycles in one_group))
+
+
+def duration(tiles: Steps, *, double_buffered: bool) -> int:
+    """Cycles from the first load to the last store: the two formulas of this module."""
+    load, compute, store = tiles.load, tiles.compute, tiles.store
+    if not double_buffered:
         return int(load.sum() + compute.sum() + store.sum())
     meanwhile = np.append(load[1:], 0) + np.append(0, store[:-1])
     return int(load[0] + np.maximum(compute, meanwhile).sum() + store[-1])
