@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column, Table
 
+from proofs.accuracy.study import planned, train
 from proofs.approximation.figure import approximation_figure
 from proofs.approximation.page import approximation_page
 from proofs.approximation.populations import POPULATIONS
@@ -21,7 +22,7 @@ from proofs.approximation.study import SEEDS, Row, measure
 from proofs.catalogue import CLAIMS, find, select
 from proofs.claim import Claim
 from proofs.domain import written
-from proofs.io import read_results, write_results
+from proofs.io import append_accuracies, read_accuracies, read_results, write_results
 from proofs.junit import junit_xml
 from proofs.pool import check_each
 from proofs.render import claims_page, origin
@@ -81,6 +82,11 @@ MEASURE_EXAMPLES = """\b
 Examples:
   proofs measure docs
   proofs measure out --results out/results.json
+"""
+
+ACCURACY_EXAMPLES = """\b
+Example:
+  proofs accuracy out/accuracies.jsonl
 """
 
 
@@ -195,6 +201,22 @@ def _measure_again(path: Path) -> tuple[Row, ...]:
         rows = measure(progress=lambda said: bar.update(task, advance=1, description=said))
     write_results(path, rows)
     return rows
+
+
+@app.command("accuracy", epilog=ACCURACY_EXAMPLES)
+def measure_accuracy(
+    file: Annotated[Path, typer.Argument(help="Epochs, one a line; what it has is not run again.")],
+) -> None:
+    """Train the networks that the claims about accuracy compare; about an hour of one core.
+
+    Needs the demo extra for its photographs. Says which network is done, not how well it does.
+    """
+    _check_directory(file)
+    done = {(row.operator, row.seed) for row in read_accuracies(file)}
+    for operator, seed in planned():
+        if (operator, seed) not in done:
+            append_accuracies(file, tuple(train(operator, seed)))
+            _said(f"{operator}, seed {seed}")
 
 
 def main() -> None:
