@@ -12,8 +12,9 @@ Source: the adjoints of conv2d, as in ``refimpl.ops.conv2d``; the cuts are state
 
 import numpy as np
 
+from refimpl.arrays import Array
 from refimpl.bitexact.call import Attributes, Stages, Tensors, geometry_of
-from refimpl.bitexact.formats import format_of, to_integers
+from refimpl.bitexact.formats import format_of, integers_of, to_integers
 from refimpl.bitexact.gradients import (
     in_order,
     input_columns,
@@ -22,39 +23,71 @@ from refimpl.bitexact.gradients import (
     weight_rows,
 )
 from refimpl.bitexact.integer_operators import centre, clip
-from refimpl.bitexact.integer_sum import integer_accumulator, sum_integers
+from refimpl.bitexact.integer_sum import IntegerAccumulator, integer_accumulator, sum_integers
 from refimpl.bitexact.requantise import factor_of, requantise
 
 
 def conv2d_backward_integer(tensors: Tensors, attributes: Attributes) -> Stages:
     """Pull integer ``dy`` back to ``x``, ``w`` and the bias."""
     dy, x = centre(tensors["dy"], attributes["dy_zero"]), centre(tensors["x"], attributes["x_zero"])
-    w = centre(tensors["w"], 0)
-    geometry = geometry_of(x, w, attributes)
-    of = integer_accumulator({"order": "nij", **attributes.get("accumulator_dw", {})})
+    total = input_gradient(dy, tensors["w"], x.shape, attributes)
+    before = rescaled(total, tensors, attributes, attributes["dx_zero"])
+    return {
+        **weight_gradients(dy, x, tensors["w"], attributes),
+        "dx_accumulator": total,
+        "dx_before_clip": before,
+        "dx": clip(integers_of(before), attributes, format_of(tensors["x"]).name),
+    }
+
+
+def accumulator_of(attributes: Attributes, which: str) -> IntegerAccumulator:
+    """What sums a gradient: "dx" over o, u, v, "dw" over n, i, j, "shares" over directions d."""
+    loops = {"dx": "ouv", "dw": "nij", "shares": "d"}[which]
+    return integer_accumulator({"order": loops, **attributes.get(f"accumulator_{which}", {})})
+
+
+def weight_gradients(dy: Array, x: Array, w: Array, attributes: Attributes) -> Stages:
+    """Stages dw and db, of centred ``dy`` and ``x``; ``w`` gives the shape."""
+    of, geometry = accumulator_of(attributes, "dw"), geometry_of(x, w, attributes)
     sizes = dict(zip("nij", (len(x), *geometry.output), strict=True))
     rows = in_order(weight_rows(dy), 1, sizes, of.order, dict(of.tiles))
     columns = in_order(weight_columns(x, geometry), 1, sizes, of.order, dict(of.tiles))
     ones = np.ones((1, rows.shape[1], 1), np.int64)
-    into = integer_accumulator({"order": "ouv", **attributes.get("accumulator_dx", {})})
-    terms = dict(zip("ouv", (len(w), *w.shape[2:]), strict=True))
-    seen = input_columns(dy, geometry, (x.shape[2], x.shape[3]))
-    total = sum_integers(
-        in_order(input_rows(w), 1, terms, into.order, dict(into.tiles)),
-        in_order(seen, 1, terms, into.order, dict(into.tiles)),
-        into,
-    ).total.reshape(x.shape)
-    before = requantise(
-        total,
-        factor_of(tensors),
-        rounding=attributes["rounding"],
-        zero_point=attributes["dx_zero"],
-        bits=into.bits,
-    )
     return {
         "dw": to_integers(sum_integers(rows, columns, of).total.reshape(w.shape), of.carrier),
         "db": to_integers(sum_integers(rows, ones, of).total.reshape(-1), of.carrier),
-        "dx_accumulator": to_integers(total, into.carrier),
-        "dx_before_clip": to_integers(before, "int32"),
-        "dx": clip(before, attributes, format_of(tensors["x"]).name),
     }
+
+
+def input_gradient(dy: Array, w: Array, shape: tuple[int, ...], attributes: Attributes) -> Array:
+    """The accumulator of what was convolved, an image of ``shape``, of centred ``dy``."""
+    of, wide = accumulator_of(attributes, "dx"), centre(w, 0)
+    geometry = geometry_of(np.empty(shape, np.int8), wide, attributes)
+    terms = dict(zip("ouv", (len(wide), *wide.shape[2:]), strict=True))
+    seen = input_columns(dy, geometry, (shape[2], shape[3]))
+    total = sum_integers(
+        in_order(input_rows(wide), 1, terms, of.order, dict(of.tiles)),
+        in_order(seen, 1, terms, of.order, dict(of.tiles)),
+        of,
+    ).total
+    return to_integers(total.reshape(shape), of.carrier)
+
+
+def rescaled(
+    total: Array,
+    tensors: Tensors,
+    attributes: Attributes,
+    zero: int,
+    *,
+    prefix: str = "",
+    which: str = "dx",
+) -> Array:
+    """A gradient before its clip: the rule of its accumulator, per channel, plus a zero point."""
+    before = requantise(
+        integers_of(total),
+        factor_of(tensors, prefix),
+        rounding=attributes["rounding"],
+        zero_point=zero,
+        bits=accumulator_of(attributes, which).bits,
+    )
+    return to_integers(before, "int32")

@@ -63,13 +63,21 @@ def _integer(operator: str, arithmetic: str, attributes: Attributes) -> dict[str
         "shows the value before it, clipped to int32",
         "padding": "real zero, the input's zero point",
     }
-    for key in INTEGER_SUMS.get(operator, ("accumulator",)):
-        declared[key] = integer_accumulator(attributes.get(key)).formula
+    for key, loops in INTEGER_SUMS.get(operator, {"accumulator": "cuv"}).items():
+        of = integer_accumulator({"order": loops, **attributes.get(key, {})})
+        declared[key] = of.formula
     if operator in SHIFTED:
         kept = attributes.get("product", "requantised") == "wide"
         declared["product"] = (
             "(x - z)*(x' - z), kept wide" if kept else "(x - z)*(x' - z), requantised to z_t"
         )
+    if operator in ("pssa_backward", "xvolution_backward"):
+        declared["dx"] = (
+            "sum over d of (dproduct - z)*(x' - z_x), and of (dproduct - z)*(x - z_x) shifted back"
+        )
+        declared["saturation_gradient"] = "straight through: as though nothing had saturated"
+    if operator == "xvolution_backward":
+        declared["upstream"] = "(dy - z_dy)*s, requantised with u_multiplier and u_shift"
     return declared | (_softmax(attributes, "uint8") if operator in ATTENTION else {})
 
 
@@ -122,9 +130,18 @@ SUMS: dict[str, dict[str, str]] = {
     "xvolution_backward": {"accumulation": "cuv", **_BACKWARD},
 }
 """The sums of each operator in floats: the attribute that declares one, and its loops."""
-INTEGER_SUMS: dict[str, tuple[str, ...]] = {
-    "shift_product": (),
-    "global_attention": ("accumulator", "accumulator_scores", "accumulator_context"),
-    "local_attention": ("accumulator", "accumulator_scores", "accumulator_context"),
-    "conv2d_backward": ("accumulator_dx", "accumulator_dw"),
-}
+_ATTENDING_INTEGERS = {
+    "accumulator": "cuv", "accumulator_scores": "d", "accumulator_context": "t",
+}  # fmt: skip
+_BACKWARD_INTEGERS = {"accumulator_dx": "ouv", "accumulator_dw": "nij"}
+INTEGER_SUMS: dict[str, dict[str, str]] = {
+    "shift_product": {},
+    "global_attention": _ATTENDING_INTEGERS,
+    "local_attention": _ATTENDING_INTEGERS,
+    "conv2d_backward": _BACKWARD_INTEGERS,
+    "pssa_backward": {**_BACKWARD_INTEGERS, "accumulator_shares": "d"},
+    "xvolution_backward": {
+        "accumulator": "cuv", **_BACKWARD_INTEGERS, "accumulator_shares": "d",
+    },
+}  # fmt: skip
+"""The same in integers; what is not listed has the one sum of a convolution."""

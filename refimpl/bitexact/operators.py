@@ -15,6 +15,10 @@ from refimpl.bitexact.backward_float import (
     xvolution_backward_float,
 )
 from refimpl.bitexact.backward_integer import conv2d_backward_integer
+from refimpl.bitexact.backward_pixel_shift import (
+    pssa_backward_integer,
+    xvolution_backward_integer,
+)
 from refimpl.bitexact.call import Attributes, Pipeline, Stages, Tensors, geometry_of
 from refimpl.bitexact.float_operators import (
     affine_float,
@@ -65,6 +69,8 @@ _INTEGER: dict[str, Pipeline] = {
     "global_attention": global_attention_integer,
     "local_attention": local_attention_integer,
     "conv2d_backward": conv2d_backward_integer,
+    "pssa_backward": pssa_backward_integer,
+    "xvolution_backward": xvolution_backward_integer,
     "conv2d": conv2d_integer,
     "shift_product": shift_product_integer,
     "pssa": pssa_integer,

@@ -106,17 +106,20 @@ def _uniform(name: str, tensor: str, shape: tuple[int, ...], to: str) -> Array:
     return to_integers(random.integers(name, tensor, shape, low, high), to)
 
 
-def _factors(name: str, suffix: str, count: int, deviation: int, bits: int) -> dict[str, Array]:
+def _factors(
+    name: str, suffix: str, count: int, deviation: int, bits: int, prefix: str = ""
+) -> dict[str, Array]:
     """Multipliers and shifts that bring a standard deviation to about the range of ``bits`` bits.
 
     Accumulators of up to 48 bits take multipliers of 15.
     """
     top = 31 if bits <= 8 else 15
-    multiplier = random.integers(name, f"multiplier{suffix}", (count,), 2 ** (top - 1), 2**top - 1)
+    own = f"{prefix}multiplier{suffix}"
+    multiplier = random.integers(name, own, (count,), 2 ** (top - 1), 2**top - 1)
     shift = top + (deviation >> bits).bit_length()
     return {
-        f"multiplier{suffix}": multiplier.astype(np.int32),
-        f"shift{suffix}": np.full(count, shift, np.int8),
+        own: multiplier.astype(np.int32),
+        f"{prefix}shift{suffix}": np.full(count, shift, np.int8),
     }
 
 
@@ -199,16 +202,65 @@ def _float_backward(operator: str) -> Callable[..., tuple[dict[str, Array], dict
     return call
 
 
-def _integer_backward(arithmetic: str, name: str, of: Extent, rounding: str) -> Any:
-    bits = format_named(arithmetic).bits
-    spread = isqrt(of.o) * of.k * _deviation(bits) ** 2
-    shapes = {"x": of.image, "w": (of.o, of.c, of.k, of.k), "dy": of.upstream}
-    tensors = {each: _uniform(name, each, shape, arithmetic) for each, shape in shapes.items()}
-    tensors |= _factors(name, "", of.c, spread, bits)
-    zeros = {"x_zero": -1, "dy_zero": 1, "dx_zero": 2}
-    wide = {"bits": 48 if bits > 8 else 32}
-    sums = {"accumulator_dx": wide, "accumulator_dw": wide}
-    return tensors, {**_geometry(of), **zeros, **sums, "rounding": rounding}
+def _integer_backward(
+    operator: str,
+) -> Callable[..., tuple[dict[str, Array], dict[str, Any]]]:
+    def call(arithmetic: str, name: str, of: Extent, rounding: str) -> Any:
+        tensors = {
+            each: _uniform(name, each, shape, arithmetic)
+            for each, shape in _backward_shapes(operator, of).items()
+        }
+        tensors |= _backward_factors(operator, arithmetic, name, of)
+        shifts = {} if operator == "conv2d_backward" else {**SHIFTS, "t_zero": 5}
+        zeros = {"x_zero": -1, "dy_zero": 1, "dx_zero": 2}
+        zeros |= {"dproduct_zero": -2} if shifts else {}
+        zeros |= {"upstream_zero": 3} if operator == "xvolution_backward" else {}
+        wide = {"bits": 48 if format_named(arithmetic).bits > 8 else 32}
+        sums = {f"accumulator_{each}": wide for each in ("dx", "dw")}
+        sums |= {"accumulator_shares": wide} if shifts else {}
+        sums |= {"accumulator": wide} if operator == "xvolution_backward" else {}
+        return tensors, {**_geometry(of), **shifts, **zeros, **sums, "rounding": rounding}
+
+    return call
+
+
+def _backward_shapes(operator: str, of: Extent) -> Shapes:
+    """What is drawn uniformly: image, upstream gradient, kernels, gains."""
+    wide = len(FOUR_DIRECTIONS) * of.c
+    conv, attention = (of.o, of.c, of.k, of.k), (of.o, wide, of.k, of.k)
+    both: Shapes = {"w_c": conv, "w_a": attention, "s_c": (of.o,), "s_a": (of.o,)}
+    known: dict[str, Shapes] = {
+        "conv2d_backward": {"w": conv},
+        "pssa_backward": {"w": attention},
+        "xvolution_backward": both,
+    }
+    kernels = known[operator]
+    first, *others = kernels
+    return {"x": of.image, first: kernels[first], "dy": of.upstream} | {
+        name: kernels[name] for name in others
+    }
+
+
+def _backward_factors(operator: str, arithmetic: str, name: str, of: Extent) -> dict[str, Array]:
+    """A factor for every requantisation of a backward pass, of the deviation that it meets."""
+    bits, many = format_named(arithmetic).bits, len(FOUR_DIRECTIONS)
+    square = _deviation(bits) ** 2
+
+    def factor(prefix: str, suffix: str, count: int, terms: int) -> dict[str, Array]:
+        return _factors(name, suffix, count, 2 * isqrt(terms) * square, bits, prefix)
+
+    down = of.o * of.k * of.k  # terms of a gradient of what is convolved
+    if operator == "conv2d_backward":
+        return _factors(name, "", of.c, isqrt(of.o) * of.k * square, bits)
+    product = factor("t_", "", 1, 1)
+    if operator == "pssa_backward":
+        shares = factor("", "", of.c, 2 * many)
+        return product | factor("d_", "", many * of.c, down) | shares
+    found = product
+    for suffix, channels in (("_c", of.c), ("_a", many * of.c)):
+        found |= factor("", suffix, of.o, channels * of.k * of.k) | factor("u_", suffix, of.o, 1)
+    found |= factor("dx_", "_c", of.c, down) | factor("d_", "_a", many * of.c, down)
+    return found | factor("dx_", "_a", of.c, 2 * many)
 
 
 _CALLS: dict[tuple[str, str], Callable[..., tuple[dict[str, Array], dict[str, Any]]]] = {
@@ -218,7 +270,10 @@ _CALLS: dict[tuple[str, str], Callable[..., tuple[dict[str, Array], dict[str, An
     ("local_attention", "integer"): _integer_attention(local=True),
     ("batch_norm", "float"): _float_norm,
     ("batch_norm", "integer"): _integer_norm,
-    ("conv2d_backward", "integer"): _integer_backward,
+    **{
+        (operator, "integer"): _integer_backward(operator)
+        for operator in ("conv2d_backward", "pssa_backward", "xvolution_backward")
+    },
     **{
         (operator, "float"): _float_backward(operator)
         for operator in (

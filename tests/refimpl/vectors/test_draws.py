@@ -66,5 +66,5 @@ def test_a_seed_decides_the_output_and_outputs_are_not_all_alike(operator, arith
 
 
 def test_an_operator_without_an_integer_form_says_so():
-    with pytest.raises(ValueError, match="pssa_backward must be in floats, not int8"):
-        one("pssa_backward", "int8")
+    with pytest.raises(ValueError, match="xvolution_training must be in floats, not int8"):
+        one("xvolution_training", "int8")
