@@ -8,6 +8,7 @@ missing there is an error, not a zero. Sums stay until the last slice, and then 
 
 from collections.abc import Callable, Iterator
 from itertools import product as pairs
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,13 @@ from hwsim.lowering.views import Numbers
 from hwsim.tiling import Tiling
 from hwsim.workload import Convolution
 
-Product = Callable[[Numbers, Numbers], Numbers]
+Product = Callable[[Numbers, Numbers, Convolution], Numbers]
+"""Sums (pixels, outs) of windows (images, rows, cols, ins, taps) and kernels (outs, ins, taps)."""
+
+
+def matrix_of_windows(windows: Numbers, kernels: Numbers, _: Convolution) -> Numbers:
+    """The product of one tile as a matrix of windows by one of kernels."""
+    return windows.reshape(prod(windows.shape[:3]), -1) @ kernels.reshape(len(kernels), -1).T
 
 
 class Tile(NamedTuple):
@@ -35,7 +42,7 @@ def convolve(
     tiling: Tiling,
     operands: list[Numbers],
     count: Measured,
-    product: Product = np.matmul,
+    product: Product = matrix_of_windows,
 ) -> Numbers:
     """Output of ``conv`` on x, w and perhaps what the sums start from, as the tiles make it."""
     x, w, *start = operands
@@ -101,7 +108,7 @@ def _tile_product(
     count: Measured,
     product: Product,
 ) -> Numbers:
-    """Sums of one tile (images, outs, rows, columns): one matrix product of windows by kernels."""
+    """Sums of one tile (images, outs, rows, columns), as the array makes them."""
     windows = np.zeros(
         (len(tile.images), len(tile.rows), conv.out_width, len(tile.ins), conv.taps),
         np.result_type(*lines.values(), kernels) if lines else kernels.dtype,
@@ -115,11 +122,8 @@ def _tile_product(
                 right = column * conv.stride + v * conv.dilation - conv.padding
                 if 0 <= right < conv.width:
                     windows[at, line, column, :, tap] = lines[image, below][:, right]
-    pixels = len(tile.images) * len(tile.rows) * conv.out_width
-    a = windows.reshape(pixels, len(tile.ins) * conv.taps)
-    b = kernels.reshape(len(tile.outs), -1).T
-    sums = product(a, b)
-    count.macs += a.shape[0] * a.shape[1] * b.shape[1]
+    sums = product(windows, kernels.reshape(len(tile.outs), len(tile.ins), conv.taps), conv)
+    count.macs += windows.size * len(tile.outs)
     return sums.reshape(len(tile.images), len(tile.rows), conv.out_width, len(tile.outs)).transpose(
         0, 3, 1, 2
     )

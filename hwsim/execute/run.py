@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from hwsim.dynamic import PerPixel, TiledAttention
 from hwsim.execute import array, dynamic, vector
 from hwsim.execute.measured import Measured
@@ -35,12 +33,12 @@ def execute(
     machine: Machine,
     *,
     way: str = "vector",
-    product: array.Product = np.matmul,
+    product: array.Product = array.matrix_of_windows,
 ) -> Execution:
     """Run ``graph`` on inputs and weights by name.
 
-    ``way`` is that of products per pixel (``dynamic.WAYS``), ``product`` multiplies the matrices of
-    one tile. Raises ``ValueError`` for a tensor that is missing or of another shape, and for a
+    ``way`` is that of products per pixel (``dynamic.WAYS``), ``product`` convolves one
+    tile. Raises ``ValueError`` for a tensor that is missing or of another shape, and for a
     machine whose buffers hold no tile.
     """
     _check(graph, given)

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from hwsim.cost import Cost
 from hwsim.dataflow import DATAFLOWS
-from hwsim.machine import Array, Buffers, Dram, Machine, VectorUnit
+from hwsim.machine import (
+    AdderTrees,
+    Array,
+    Buffers,
+    Cube,
+    Dram,
+    Machine,
+    RowStationary,
+    VectorUnit,
+)
 from hwsim.tiling import ORDERS, Tiling
 from hwsim.workload import VECTOR_KINDS, Convolution, Gemm, matrix_product
 
@@ -92,3 +101,55 @@ machines = st.builds(
         burst_bytes=st.sampled_from([1, 1, 8, 12]),
     ),
 )
+
+grids = st.builds(
+    Array,
+    rows=st.integers(1, 5),
+    cols=st.integers(1, 5),
+    double_buffered_weights=st.booleans(),
+    folds=st.sampled_from(("serial", "overlapped")),
+)
+wire_rates = st.none() | st.integers(1, 9)
+cubes = st.builds(
+    Cube,
+    m=st.integers(1, 4),
+    n=st.integers(1, 4),
+    k=st.integers(1, 4),
+    left_bytes_per_cycle=wire_rates,
+    right_bytes_per_cycle=wire_rates,
+    sum_bytes_per_cycle=wire_rates,
+)
+trees = st.builds(
+    AdderTrees, inputs=st.integers(1, 5), trees=st.integers(1, 5), winograd=st.booleans()
+)
+elements = st.builds(
+    RowStationary,
+    rows=st.integers(4, 9),
+    cols=st.integers(1, 9),
+    ifmap_words=st.integers(4, 9),
+    filter_words=st.integers(4, 40),
+    psum_words=st.integers(1, 5),
+)
+ARRAYS_OF = dict.fromkeys(DATAFLOWS, grids) | {
+    "cube": cubes,
+    "adder-tree": trees,
+    "row-stationary": elements,
+}
+"""Arrays of every kind by the dataflow that runs on them."""
+
+
+@st.composite
+def machines_of_every_kind(draw, least=20):
+    """A machine of any dataflow, with buffers of at least so many bytes."""
+    dataflow = draw(st.sampled_from(list(ARRAYS_OF)))
+    return machine(
+        dataflow=dataflow,
+        array=draw(ARRAYS_OF[dataflow]),
+        operand_bytes=draw(st.integers(1, 2)),
+        buffers=draw(st.builds(buffers, st.integers(least, 2000), double=st.booleans())),
+        dram=Dram(
+            bytes_per_cycle=draw(st.fractions(Fraction(1, 3), 20, max_denominator=7)),
+            latency_cycles=draw(st.integers(0, 9)),
+            burst_bytes=draw(st.integers(1, 8)),
+        ),
+    )

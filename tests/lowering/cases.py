@@ -11,7 +11,7 @@ from hwsim.machine import Mover
 from hwsim.workload import Convolution
 from refimpl.forms import square_weights
 from refimpl.ops.shift_product import EIGHT_DIRECTIONS
-from tests.hwsim.strategies import machines
+from tests.hwsim.strategies import machines_of_every_kind
 
 NEIGHBOURS = ("acmix", "involution", "neighbourhood-attention")
 GOLDEN = tuple(form for form in FORMS if form not in NEIGHBOURS)
@@ -125,6 +125,6 @@ def cases(draw, form):
     site = draw(sites(form))
     options = draw(options_of(form, site))
     graph, given = given_of(form, site, options, draw(st.integers(0, 2**32)))
-    machine = draw(machines)
+    machine = draw(machines_of_every_kind(200))
     mover = draw(movers)
     return form, site, options, graph, given, replace(machine, mover=mover)

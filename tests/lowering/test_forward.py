@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hwsim.execute import array, dynamic, execute
 from hwsim.execute.dynamic import WAYS
 from hwsim.lowering import Options, build, write
-from hwsim.systolic import simulate
 from hwsim.workload import Convolution
-from tests.hwsim.strategies import buffers, machine
+from tests.hwsim.strategies import ARRAYS_OF, buffers, machine
 from tests.lowering.cases import GOLDEN, cases, given_of, numbers
 from tests.lowering.golden import SOFTMAX, golden
+from tests.lowering.literal import literal_product
 
 UNIT = 2.0**-53
 
@@ -55,16 +55,21 @@ def test_running_the_primitives_tile_by_tile_gives_the_golden_result(form):
     check()
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.sampled_from(["convolution", "xvolution-fused", "xvolution-sa"]).flatmap(cases))
-def test_so_it_does_when_every_tile_runs_on_the_literal_array(case):
-    form, site, options, graph, numbers, unit = case
+LITERALLY = ("convolution", "xvolution-fused", "xvolution-tied", "xvolution-sa", "pssa")
 
-    def literal(a, b):
-        return simulate(a, b, unit.array, unit.dataflow).product
 
-    result = execute(graph, numbers, unit, product=literal).results["y"]
-    assert (result == golden(form, site, options, numbers)).all()
+@pytest.mark.parametrize("dataflow", ARRAYS_OF)
+def test_so_it_does_when_every_tile_runs_on_the_literal_array(dataflow):
+    @settings(max_examples=8, deadline=None, database=None, derandomize=True)
+    @given(st.sampled_from(LITERALLY).flatmap(cases), ARRAYS_OF[dataflow])
+    def check(case, array):
+        form, site, options, graph, numbers, unit = case
+        unit = replace(unit, dataflow=dataflow, array=array)
+        product = literal_product(unit)
+        result = execute(graph, numbers, unit, product=product).results["y"]
+        assert (result == golden(form, site, options, numbers)).all()
+
+    check()
 
 
 SITE = Convolution(

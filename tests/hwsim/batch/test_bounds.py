@@ -5,12 +5,11 @@ from hwsim.batch.exhaustive import best_uniform, fitting, uniform_sizes, uniform
 from hwsim.search import run
 from hwsim.tiling import fits, tile_bytes
 from hwsim.workload import Convolution
-from tests.hwsim.batch.test_budgets import machines
-from tests.hwsim.strategies import machine, tiled, workloads
+from tests.hwsim.strategies import machine, machines_of_every_kind, tiled, workloads
 
 
 @settings(max_examples=150, deadline=None)
-@given(tiled(), machines())
+@given(tiled(), machines_of_every_kind())
 def test_bounds_are_exact_for_the_array_and_never_above_a_run(case, unit):
     conv, tiling = case
     ran, least = run(conv, tiling, unit), bounds(conv, unit, [tiling])
@@ -20,7 +19,7 @@ def test_bounds_are_exact_for_the_array_and_never_above_a_run(case, unit):
 
 
 @settings(max_examples=100, deadline=None)
-@given(workloads, machines())
+@given(workloads, machines_of_every_kind())
 def test_what_fits_in_columns_fits_alone(conv, unit):
     tilings = uniform_tilings(conv)[::2]
     expected = [fits(tile_bytes(conv, tiling, unit), unit.buffers) for tiling in tilings]
@@ -28,7 +27,7 @@ def test_what_fits_in_columns_fits_alone(conv, unit):
 
 
 @settings(max_examples=60, deadline=None)
-@given(workloads, machines())
+@given(workloads, machines_of_every_kind())
 def test_the_best_into_equal_tiles_is_the_best_of_all_of_them(conv, unit):
     merits = [
         run(conv, tiling, unit).merit[:2]

@@ -11,59 +11,11 @@ from hwsim.batch import budgets, evaluate, layer_table, machine_table, mapping
 from hwsim.heuristic import heuristic_tiling
 from hwsim.integers import ceil_div
 from hwsim.io import preset, preset_names
-from hwsim.machine import AdderTrees, Array, Cube, Dram, RowStationary
+from hwsim.machine import Array, Dram
 from hwsim.networks import network
 from hwsim.search import run
 from hwsim.workload import Convolution
-from tests.hwsim.strategies import buffers, machine, workloads
-
-grids = st.builds(
-    Array,
-    rows=st.integers(1, 5),
-    cols=st.integers(1, 5),
-    double_buffered_weights=st.booleans(),
-    folds=st.sampled_from(("serial", "overlapped")),
-)
-rates = st.none() | st.integers(1, 9)
-cubes = st.builds(
-    Cube,
-    m=st.integers(1, 4),
-    n=st.integers(1, 4),
-    k=st.integers(1, 4),
-    left_bytes_per_cycle=rates,
-    right_bytes_per_cycle=rates,
-    sum_bytes_per_cycle=rates,
-)
-trees = st.builds(
-    AdderTrees, inputs=st.integers(1, 5), trees=st.integers(1, 5), winograd=st.booleans()
-)
-elements = st.builds(
-    RowStationary,
-    rows=st.integers(4, 9),
-    cols=st.integers(1, 9),
-    ifmap_words=st.integers(4, 9),
-    filter_words=st.integers(4, 40),
-    psum_words=st.integers(1, 5),
-)
-SYSTOLIC = ("output-stationary", "weight-stationary", "input-stationary")
-
-
-@st.composite
-def machines(draw):
-    """Machines of every kind that batches know."""
-    dataflow = draw(st.sampled_from((*SYSTOLIC, "cube", "adder-tree", "row-stationary")))
-    kinds = {"cube": cubes, "adder-tree": trees, "row-stationary": elements}
-    return machine(
-        dataflow=dataflow,
-        array=draw(kinds.get(dataflow, grids)),
-        operand_bytes=draw(st.integers(1, 2)),
-        buffers=draw(st.builds(buffers, st.integers(20, 2000), double=st.booleans())),
-        dram=Dram(
-            bytes_per_cycle=draw(st.fractions(Fraction(1, 3), 20, max_denominator=7)),
-            latency_cycles=draw(st.integers(0, 9)),
-            burst_bytes=draw(st.integers(1, 8)),
-        ),
-    )
+from tests.hwsim.strategies import buffers, machine, machines_of_every_kind, workloads
 
 
 def one_by_one(conv, unit):
@@ -89,7 +41,10 @@ def expected(convs, units):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(workloads, min_size=1, max_size=3), st.lists(machines(), min_size=1, max_size=3))
+@given(
+    st.lists(workloads, min_size=1, max_size=3),
+    st.lists(machines_of_every_kind(), min_size=1, max_size=3),
+)
 def test_columns_give_what_one_layer_on_one_machine_gives(convs, units):
     assert in_columns(convs, units) == expected(convs, units)
 
