@@ -71,6 +71,8 @@ def _integer(operator: str, arithmetic: str, attributes: Attributes) -> dict[str
         declared["product"] = (
             "(x - z)*(x' - z), kept wide" if kept else "(x - z)*(x' - z), requantised to z_t"
         )
+    if operator == "xvolution_training":
+        declared |= _training(attributes)
     if operator in ("pssa_backward", "xvolution_backward"):
         declared["dx"] = (
             "sum over d of (dproduct - z)*(x' - z_x), and of (dproduct - z)*(x - z_x) shifted back"
@@ -79,6 +81,18 @@ def _integer(operator: str, arithmetic: str, attributes: Attributes) -> dict[str
     if operator == "xvolution_backward":
         declared["upstream"] = "(dy - z_dy)*s, requantised with u_multiplier and u_shift"
     return declared | (_softmax(attributes, "uint8") if operator in ATTENTION else {})
+
+
+def _training(attributes: Attributes) -> dict[str, Any]:
+    """How integer sums are normalised by the batch's statistics, and become integers again."""
+    of = accumulation_of(attributes, "accumulation_statistics", loops="nij")
+    return {
+        "dequantised": "R(fl32(accumulator)*scale)",
+        "accumulation_statistics": of.formula,
+        "rsqrt": function_of(attributes.get("rsqrt"), "rsqrt", of.format).formula,
+        "output": "R(R(conv + attention)*output_factor) to the nearest integer, ties to even, "
+        "plus z_y",
+    }
 
 
 def _softmax(attributes: Attributes, form: str) -> dict[str, Any]:

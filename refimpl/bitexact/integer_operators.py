@@ -125,17 +125,26 @@ def centred_product(products: Stages, attributes: Attributes) -> Array:
 def convolve(centred: Array, tensors: Tensors, attributes: Attributes, name: str) -> Stages:
     """Sum, add the bias, requantise, saturate to the format ``name`` unless attributes say."""
     of = integer_accumulator(attributes.get("accumulator"))
+    sums = summed(centred, tensors, attributes)
+    total = integers_of(sums["accumulator"])
+    biased = of.fit(total + integers_of(tensors["b"])[:, None, None]) if "b" in tensors else total
+    return {
+        **sums,
+        "biased": to_integers(biased, of.carrier),
+        **scaled(biased, tensors, attributes, name),
+    }
+
+
+def summed(centred: Array, tensors: Tensors, attributes: Attributes) -> Stages:
+    """Sum a centred image with the kernels ``w``: its passes, and the accumulator."""
+    of = integer_accumulator(attributes.get("accumulator"))
     w = centre(tensors["w"], attributes.get("w_zero", 0))
     geometry = geometry_of(centred, w, attributes)
     shape = (len(centred), len(w), *geometry.output)
     sums = _sums(centred, w, geometry, of)
-    total = sums.total.reshape(shape)
-    biased = of.fit(total + integers_of(tensors["b"])[:, None, None]) if "b" in tensors else total
     return {
         **pass_stages(to_integers(sums.passes, of.carrier), shape),
-        "accumulator": to_integers(total, of.carrier),
-        "biased": to_integers(biased, of.carrier),
-        **scaled(biased, tensors, attributes, name),
+        "accumulator": to_integers(sums.total.reshape(shape), of.carrier),
     }
 
 

@@ -41,6 +41,7 @@ from refimpl.bitexact.normalisation import (
     batch_norm_integer,
     xvolution_training_float,
 )
+from refimpl.bitexact.training_integer import xvolution_training_integer
 
 __all__ = [
     "ALL_OPERATORS",
@@ -71,6 +72,7 @@ _INTEGER: dict[str, Pipeline] = {
     "conv2d_backward": conv2d_backward_integer,
     "pssa_backward": pssa_backward_integer,
     "xvolution_backward": xvolution_backward_integer,
+    "xvolution_training": xvolution_training_integer,
     "conv2d": conv2d_integer,
     "shift_product": shift_product_integer,
     "pssa": pssa_integer,
@@ -103,5 +105,5 @@ ALL_OPERATORS: tuple[str, ...] = (
     *OPERATORS,
     *dict.fromkeys(operator for operator, _ in PIPELINES if operator not in OPERATORS),
 )
-"""Every operator a case may name; some have no integer form."""
+"""Every operator a case may name; each has a form in every arithmetic."""
 shift_product_fp32 = _FLOAT["shift_product"]

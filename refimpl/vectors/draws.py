@@ -55,16 +55,8 @@ SHIFTS: Mapping[str, Any] = {
 def drawn(
     operator: str, arithmetic: str, name: str, of: Extent, rounding: str
 ) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Tensors and attributes of one seeded call; ``name`` is the case's, and keys the generator.
-
-    Raises
-    ------
-    ValueError
-        If the operator has no form in this arithmetic.
-    """
+    """Tensors and attributes of one seeded call; ``name`` is the case's, and keys the generator."""
     family = "float" if arithmetic in FLOAT_ARITHMETICS else "integer"
-    if (operator, family) not in _CALLS:
-        raise ValueError(f"{operator} must be in floats, not {arithmetic}: it has no integer form")
     return _CALLS[operator, family](arithmetic, name, of, rounding)
 
 
@@ -224,6 +216,27 @@ def _integer_backward(
     return call
 
 
+def _integer_training(arithmetic: str, name: str, of: Extent, rounding: str) -> Any:
+    bits, many = format_named(arithmetic).bits, len(FOUR_DIRECTIONS)
+    square = _deviation(bits) ** 2
+    tensors = {"x": _uniform(name, "x", of.image, arithmetic)}
+    tensors |= _factors(name, "", 1, square, bits, "t_")
+    for end, channels in (("_c", of.c), ("_a", many * of.c)):
+        shape = (of.o, channels, of.k, of.k)
+        one = isqrt(channels) * of.k * square  # deviation of an accumulator
+        spread = (1 + np.abs(random.bell(name, f"scale{end}", (of.o,)))) / one
+        tensors |= {
+            f"w{end}": _uniform(name, f"w{end}", shape, arithmetic),
+            f"scale{end}": encode(spread, default_cast("fp32")),
+            **_floats(name, "fp32", {f"gamma{end}": (of.o,), f"beta{end}": (of.o,)}),
+        }
+    zeros = {"x_zero": -1, "t_zero": 5, "y_zero": 1}
+    wide = {"bits": 48 if bits > 8 else 32}
+    factor = 2.0 ** (bits - 2)  # the sum of two normalised branches deviates by about 2
+    declared = {"eps": 1e-5, "output_factor": factor, "accumulator": wide, "rounding": rounding}
+    return tensors, {**_geometry(of), **SHIFTS, **zeros, **declared}
+
+
 def _backward_shapes(operator: str, of: Extent) -> Shapes:
     """What is drawn uniformly: image, upstream gradient, kernels, gains."""
     wide = len(FOUR_DIRECTIONS) * of.c
@@ -270,6 +283,7 @@ _CALLS: dict[tuple[str, str], Callable[..., tuple[dict[str, Array], dict[str, An
     ("local_attention", "integer"): _integer_attention(local=True),
     ("batch_norm", "float"): _float_norm,
     ("batch_norm", "integer"): _integer_norm,
+    ("xvolution_training", "integer"): _integer_training,
     **{
         (operator, "integer"): _integer_backward(operator)
         for operator in ("conv2d_backward", "pssa_backward", "xvolution_backward")

@@ -65,6 +65,5 @@ def test_a_seed_decides_the_output_and_outputs_are_not_all_alike(operator, arith
     assert not np.array_equal(first[list(first)[-1]], other[list(first)[-1]])
 
 
-def test_an_operator_without_an_integer_form_says_so():
-    with pytest.raises(ValueError, match="xvolution_training must be in floats, not int8"):
-        one("xvolution_training", "int8")
+def test_every_operator_has_a_form_in_every_arithmetic():
+    assert [(each, arithmetic) for each in ALL_OPERATORS for arithmetic in ARITHMETICS] == PAIRS
