@@ -50,12 +50,13 @@ def targets(what: str) -> Iterator[Target]:
         raise ValueError(f"what must be operators or claims, not {what!r}")
     folder = ROOT / ("refimpl/ops" if what == "operators" else "proofs/claims")
     for path in sorted(folder.glob("[a-z]*.py")):
-        tests = EVERY_CLAIM
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        tests = (*EVERY_CLAIM, "-k", name)  # the module's claims: verdicts, breaks, sections
         if what == "operators":
             own = sorted((ROOT / "tests/refimpl/ops").glob(f"test_{path.stem}*.py"))
             files = (*(str(each.relative_to(ROOT)) for each in own), *EVERY_OPERATOR)
             tests = (*files, "-k", path.stem)  # its own tests, and its rows of the tables
-        yield Target(".".join(path.relative_to(ROOT).with_suffix("").parts), path, tests)
+        yield Target(name, path, tests)
 
 
 def main(
