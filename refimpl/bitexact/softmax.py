@@ -6,9 +6,10 @@
               r = ⌊(2^R + ⌊S/2⌋)/S⌋    a = min(⌊(e·r·D + 2^(R−1))/2^R⌋, largest)
 
 z are the scores of one query, R (float) rounds to "format", exp and reciprocal are functions of
-``transcendental.py``; in integers the rule and its factor are those of a requantisation, the table
-is a tensor, R = "reciprocal_bits", D = "denominator". Where a score is masked, e is 0 and it does
-not enter the maximum. Every line is a stage.
+``transcendental.py``, and S is summed in binary32 unless "sum" declares another format, then R(S).
+In integers the rule and its factor are those of a requantisation, the table is a tensor, R =
+"reciprocal_bits", D = "denominator". Where a score is masked, e is 0 and it does not enter the
+maximum. Every line is a stage.
 
 Sources: Milakov and Gimelshein, arXiv:1805.02867 (2018), section 2, for the shifted form; the
 integer form is stated here, after the table and reciprocal units of integer accelerators.
@@ -90,41 +91,82 @@ def denominator_of(declared: Mapping[str, Any] | None) -> int:
 
 
 def softmax_integer(scores: Array, inside: Array, declared: Attributes, tensors: Tensors) -> Stages:
-    """Stages of the integer softmax of int64 rows (b, p, t); the last one the probabilities.
+    """Stages of the integer softmax of int64 rows (…, t); the last one the probabilities.
 
     Raises
     ------
     ValueError
         If the table has not 2^index_bits entries, or a width does not fit 64 bits.
     """
-    bits, places = declared.get("index_bits", 8), declared.get("reciprocal_bits", 30)
-    table = integers_of(tensors[declared.get("table", "exp_table")])
-    if table.shape != (2**bits,) or table.min() < 0 or table.max() >= 2**16:
-        raise ValueError(f"exp_table must hold {2**bits} entries of 16 bits, not {table.shape}")
-    if not 8 <= places <= MOST_RECIPROCAL_BITS:
-        raise ValueError(f"reciprocal_bits must be from 8 to {MOST_RECIPROCAL_BITS}, not {places}")
-    maximum = np.where(inside, scores, -(2**62)).max(axis=2, keepdims=True)
-    below = np.where(inside, maximum - scores, 0)
+    maximum = integer_maximum(scores, inside)
+    index = integer_index(scores, maximum, inside, declared, tensors)
+    powers = integer_powers(index, inside, declared, tensors)
+    total = integer_row_sum(powers)
+    inverse = integer_reciprocal(total, declared)
+    return {
+        "row_maximum": maximum,
+        "exp_input": index,
+        "exp_output": powers,
+        "row_sum": total,
+        "reciprocal": inverse,
+        "probabilities": integer_probabilities(powers, inverse, declared),
+    }
+
+
+def integer_maximum(scores: Array, inside: Array) -> Array:
+    """The largest score of each row that counts, int32."""
+    seen = np.where(inside, integers_of(scores), -(2**62))
+    return to_integers(seen.max(axis=-1, keepdims=True), "int32")
+
+
+def integer_index(
+    scores: Array, maximum: Array, inside: Array, declared: Attributes, tensors: Tensors
+) -> Array:
+    """How far each score is below the maximum, in steps of the table, uint16."""
+    below = np.where(inside, integers_of(maximum) - integers_of(scores), 0)
     index = requantise(
         below,
         factor_of(tensors, "softmax_"),
         rounding=declared.get("rounding", "half_up"),
+        channel_axis=below.ndim - 1,
         bits=33,  # the difference of two int32
     )
-    index = np.clip(index, 0, 2**bits - 1)
-    powers = np.where(inside, table[index], 0)
-    total = powers.sum(axis=2, keepdims=True)  # exact: integers far below 2⁶³
-    inverse = (2**places + total // 2) // np.maximum(total, 1)
-    name = declared.get("format", "uint8")
-    scaled = (powers * inverse * denominator_of(declared) + 2 ** (places - 1)) >> places
-    return {
-        "row_maximum": to_integers(maximum, "int32"),
-        "exp_input": to_integers(index, "uint16"),
-        "exp_output": to_integers(powers, "uint16"),
-        "row_sum": to_integers(total, "int64"),
-        "reciprocal": to_integers(inverse, "int64"),
-        "probabilities": to_integers(scaled, name),
-    }
+    return to_integers(np.clip(index, 0, 2 ** declared.get("index_bits", 8) - 1), "uint16")
+
+
+def integer_powers(index: Array, inside: Array, declared: Attributes, tensors: Tensors) -> Array:
+    """Entries of the table, 0 where a score is masked, uint16."""
+    bits = declared.get("index_bits", 8)
+    table = integers_of(tensors[declared.get("table", "exp_table")])
+    if table.shape != (2**bits,) or table.min() < 0 or table.max() >= 2**16:
+        raise ValueError(f"exp_table must hold {2**bits} entries of 16 bits, not {table.shape}")
+    at = np.minimum(integers_of(index), 2**bits - 1)  # a device's own may be any
+    return to_integers(np.where(inside, table[at], 0), "uint16")
+
+
+def integer_row_sum(powers: Array) -> Array:
+    """Their sum, exact: far below 2⁶³."""
+    return integers_of(powers).sum(axis=-1, keepdims=True)
+
+
+def integer_reciprocal(total: Array, declared: Attributes) -> Array:
+    """2^R over the sum, to nearest, ties upwards, int64."""
+    places = _reciprocal_bits(declared)
+    return (2**places + total // 2) // np.maximum(total, 1)
+
+
+def integer_probabilities(powers: Array, inverse: Array, declared: Attributes) -> Array:
+    """Each entry's share of its row times the denominator, saturated to the format."""
+    places = _reciprocal_bits(declared)
+    shares = integers_of(powers) * inverse * denominator_of(declared)
+    return to_integers((shares + 2 ** (places - 1)) >> places, declared.get("format", "uint8"))
+
+
+def _reciprocal_bits(declared: Attributes) -> int:
+    places = int(declared.get("reciprocal_bits", 30))
+    if not 8 <= places <= MOST_RECIPROCAL_BITS:
+        raise ValueError(f"reciprocal_bits must be from 8 to {MOST_RECIPROCAL_BITS}, not {places}")
+    return places
 
 
 def exp_table(scale: float, index_bits: int, largest: int) -> Array:

@@ -2,7 +2,8 @@
 
     "correct"     the real function of the input, rounded once: the reference for error reports
     "table"       f at 2^index_bits points of [low, high], entries rounded to the format; the
-                  nearest entry (ties upwards), or the line between two, with one rounding
+                  nearest entry (ties upwards), or the line between two, e + (e' − e)·rest, each
+                  operation in binary64 and the result rounded to the format
     "piecewise"   2^index_bits pieces of [low, high]; in each, slope·(x − start) + value, slope and
                   value rounded to the format, one rounding after each operation
     "pow2_shift"  exp only: t = R(x·R(log₂e)), n = ⌊t⌋, R(2^n·(1 + (t − n))): a shift, an addition

@@ -1,7 +1,7 @@
 """Stages of global and local attention, each from the ones before it.
 
 Projections are judged from x; scores from q and k; every line of the softmax from the lines before
-it (an integer softmax as a whole, from the scores); the context from the probabilities and v.
+it; the context from the probabilities and v.
 """
 
 from collections.abc import Callable
@@ -26,11 +26,19 @@ from refimpl.bitexact.integer_operators import centre, scaled
 from refimpl.bitexact.integer_sum import integer_accumulator, sum_integers
 from refimpl.bitexact.mac import accumulate
 from refimpl.bitexact.operators import PIPELINES
-from refimpl.bitexact.softmax import probabilities, softmax_integer
+from refimpl.bitexact.softmax import (
+    integer_index,
+    integer_maximum,
+    integer_powers,
+    integer_probabilities,
+    integer_reciprocal,
+    integer_row_sum,
+    probabilities,
+)
 from refimpl.bitexact.tokens import Tokens, global_tokens, local_tokens
 from refimpl.bitexact.transcendental import evaluate, function_of
 from refimpl.vectors.case import Case
-from refimpl.vectors.step import Step
+from refimpl.vectors.step import Compute, Step
 from refimpl.vectors.sums import Arrays, is_integer
 
 ARRANGE = {"global_attention": global_tokens, "local_attention": local_tokens}
@@ -161,15 +169,39 @@ def _softmax(case: Case) -> list[Step]:
 
 
 def _integer_softmax(case: Case, stage: str) -> Step:
-    def compute(arrays: Arrays, attributes: Attributes) -> Array:
-        tokens = _tokens(case, arrays)
-        rows = integers_of(arrays["scores"]).reshape(len(tokens.queries), -1, tokens.keys.shape[2])
-        inside = np.broadcast_to(tokens.inside, rows.shape)
-        found = softmax_integer(rows, inside, attributes["softmax"], arrays)[stage]
-        return found.reshape(*arrays["scores"].shape[:-1], found.shape[-1])
+    """One line of the integer softmax, from the lines before it."""
+    declared = case.attributes["softmax"]
+    factors = tuple(name for name in case.tensors if name.startswith("softmax_"))
+    table = declared.get("table", "exp_table")
 
-    factors = tuple(name for name in case.tensors if name.startswith(("softmax_", "exp_")))
-    return Step(stage=stage, needs=("scores", *QKV, *factors), compute=compute)
+    def inside(a: Arrays) -> Array:
+        tokens = _tokens(case, a)
+        rows = (len(tokens.queries), -1, tokens.keys.shape[2])
+        shape = a["scores"].reshape(rows).shape
+        return np.broadcast_to(tokens.inside, shape).reshape(tokens.scores)
+
+    lines: dict[str, tuple[tuple[str, ...], Compute]] = {
+        "row_maximum": (
+            ("scores", *QKV),
+            lambda a, _: integer_maximum(a["scores"], inside(a)),
+        ),
+        "exp_input": (
+            ("scores", "row_maximum", *QKV, *factors),
+            lambda a, _: integer_index(a["scores"], a["row_maximum"], inside(a), declared, a),
+        ),
+        "exp_output": (
+            ("exp_input", "scores", *QKV, table),
+            lambda a, _: integer_powers(a["exp_input"], inside(a), declared, a),
+        ),
+        "row_sum": (("exp_output",), lambda a, _: integer_row_sum(a["exp_output"])),
+        "reciprocal": (("row_sum",), lambda a, _: integer_reciprocal(a["row_sum"], declared)),
+        "probabilities": (
+            ("exp_output", "reciprocal"),
+            lambda a, _: integer_probabilities(a["exp_output"], a["reciprocal"], declared),
+        ),
+    }
+    needs, compute = lines[stage]
+    return Step(stage=stage, needs=needs, compute=compute)
 
 
 def _gathered(case: Case) -> list[Step]:

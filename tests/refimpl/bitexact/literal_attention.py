@@ -5,6 +5,7 @@ is mpmath's at 300 bits, rounded once.
 """
 
 from fractions import Fraction
+from math import floor
 
 import mpmath
 import numpy as np
@@ -14,6 +15,7 @@ from tests.refimpl.bitexact.fractions_model import nearest
 from tests.refimpl.bitexact.literal import RULES, clip, wrap32
 
 FP32 = FORMATS["fp32"]
+LOG2_E = Fraction(round(mpmath.mpf(2) ** 100 / mpmath.log(2)), 2**100)  # needs 24 bits of it
 
 
 def exact_exp(x):
@@ -43,34 +45,78 @@ def queries_of(x, attributes):
     return -(-x.shape[2] // down), -(-x.shape[3] // right)
 
 
-def softmax_row(row, r, *, divide=False):
-    """Binary rounding r after every operation; None is masked."""
+def table_place(x, declared):
+    """Where a table reads: index and rest, exact; [-16, 0] and binary32 unless declared."""
+    low, high = Fraction(declared.get("low", -16)), Fraction(declared.get("high", 0))
+    many = 2 ** declared.get("index_bits", 8)
+    place = (min(max(x, low), high) - low) * many / (high - low)
+    at = min(int(place), many - 1)
+    return low, (high - low) / many, at, place - at
+
+
+def exp_of(x, declared, tensors, r):
+    """The declared exponential of one number; R is r."""
+    kind = declared.get("kind", "correct")
+    if kind == "correct":
+        return r(exact_exp(x))
+    if kind == "pow2_shift":
+        t = r(x * r(LOG2_E))
+        n = floor(t)
+        return r(Fraction(2) ** n * (1 + t - n))
+    low, width, at, rest = table_place(x, declared)
+
+    def entry(place):
+        if kind == "user_table":
+            return Fraction(float(decode(tensors[declared["entries"]])[place]))
+        return r(exact_exp(low + place * width))
+
+    if kind == "piecewise":
+        slope = r((entry(at + 1) - entry(at)) / width)
+        return r(r(slope * rest * width) + entry(at))
+    return entry(at + (1 if rest >= Fraction(1, 2) else 0))
+
+
+def softmax_row(row, r, *, divide=False, exp=None):
+    """Stages of a row; binary rounding r after every operation; None is masked."""
+    power = exp or (lambda x: r(exact_exp(x)))
     top = max(each for each in row if each is not None)
-    shifted = [None if each is None else r(each - top) for each in row]
-    powers = [Fraction(0) if each is None else r(exact_exp(each)) for each in shifted]
+    shifted = [Fraction(0) if each is None else r(each - top) for each in row]
+    powers = [
+        Fraction(0) if each is None else power(below)
+        for each, below in zip(row, shifted, strict=True)
+    ]
     total = Fraction(0)
     for each in powers:
-        total = r(total + each)
+        total = nearest(total + each, FP32)  # summed in binary32, then of the softmax's format
+    total = r(total)
+    stages = {"row_maximum": [top], "exp_input": shifted, "exp_output": powers, "row_sum": [total]}
     if divide:
-        return top, powers, total, None, [r(each / total) for each in powers]
+        return stages | {"a": [r(each / total) for each in powers]}
     inverse = r(1 / total)
-    return top, powers, total, inverse, [r(each * inverse) for each in powers]
+    return stages | {"reciprocal": [inverse], "a": [r(each * inverse) for each in powers]}
 
 
 def integer_softmax_row(row, tensors, declared):
+    """Stages of a row with a table of integers; None is masked."""
     table = [int(each) for each in tensors["exp_table"]]
     bits, places = declared.get("index_bits", 8), declared.get("reciprocal_bits", 30)
     factor = int(tensors["softmax_multiplier"][0]), int(tensors["softmax_shift"][0])
     top = max(each for each in row if each is not None)
     rule = RULES[declared.get("rounding", "half_up")]
-    index = [None if s is None else min(rule(top - s, *factor), 2**bits - 1) for s in row]
-    powers = [0 if each is None else table[each] for each in index]
+    index = [0 if s is None else min(rule(top - s, *factor), 2**bits - 1) for s in row]
+    powers = [0 if s is None else table[each] for s, each in zip(row, index, strict=True)]
     total = sum(powers)
     inverse = (2**places + total // 2) // total
     largest = declared.get("denominator", 255)
-    return [
-        min((e * inverse * largest + 2 ** (places - 1)) // 2**places, 255) for e in powers
-    ], powers, total, inverse  # fmt: skip
+    shares = [min((e * inverse * largest + 2 ** (places - 1)) // 2**places, 255) for e in powers]
+    return {
+        "row_maximum": [top],
+        "exp_input": index,
+        "exp_output": powers,
+        "row_sum": [total],
+        "reciprocal": [inverse],
+        "probabilities": shares,
+    }
 
 
 def project_integer(which, tensors, attributes, pixel):
@@ -92,14 +138,14 @@ def project_integer(which, tensors, attributes, pixel):
 
 
 def attention_integer(tensors, attributes, *, local):
-    """Scores, weights, context and output of global or local attention, by loops."""
+    """Rows of scores and of each softmax stage, context and output, by loops."""
     x = tensors["x"]
     rows, cols = queries_of(x, attributes)
     heads = 1 if local else attributes.get("heads", 1)
     v_all, d_all = len(tensors["w_v"]), len(tensors["w_q"])
     output = np.empty((len(x), v_all, rows, cols), object)
     context = np.empty_like(output)
-    scores, weights = [], []
+    shown = []
     down, right = attributes.get("stride", (1, 1))
     for n in range(len(x)):
         for head in range(heads):
@@ -117,38 +163,62 @@ def attention_integer(tensors, attributes, *, local):
                     )
                     for key in keys
                 ]
-                p = weights_of(row, tensors, attributes)
-                scores.append([each or 0 for each in row])
-                weights.append(p)
+                stages = weights_of(row, tensors, attributes)
+                shown.append({"scores": [each or 0 for each in row]} | stages)
+                p = stages["weights" if attributes.get("normalise") == "none" else "probabilities"]
                 for o in range(head * v_all // heads, (head + 1) * v_all // heads):
-                    total = sum(
-                        a * (value[o] - attributes["v_zero"])
-                        for a, value in zip(p, values, strict=True)
-                        if value is not None
-                    )
-                    context[n, o, i, j] = wrap32(total)
-                    factor = int(tensors["multiplier"][o]), int(tensors["shift"][o])
-                    scaled = RULES[attributes["rounding"]](wrap32(total), *factor)
-                    output[n, o, i, j] = clip(scaled + attributes["y_zero"])
-    return scores, weights, context, output
+                    column = [0 if v is None else v[o] - attributes["v_zero"] for v in values]
+                    at = (n, o, i, j)
+                    context[at], output[at] = gathered(p, column, o, tensors, attributes)
+    return shown, context, output
+
+
+def gathered(p, column, o, tensors, attributes):
+    """Context and output of one query and channel; of bf16 probabilities in binary32."""
+    if attributes.get("probabilities", {}).get("format") == "bf16":
+        total = Fraction(0)
+        for a, v in zip(p, column, strict=True):
+            total = nearest(total + nearest(a * v, FP32), FP32)
+        factor = nearest(Fraction(attributes["output_factor"]), FP32)
+        return total, clip(round(nearest(total * factor, FP32)) + attributes["y_zero"])
+    total = wrap32(sum(a * v for a, v in zip(p, column, strict=True)))
+    factor = int(tensors["multiplier"][o]), int(tensors["shift"][o])
+    return total, clip(RULES[attributes["rounding"]](total, *factor) + attributes["y_zero"])
 
 
 def weights_of(row, tensors, attributes):
+    """Stages from a row of scores to its weights."""
     if attributes.get("normalise") == "none":
         factor = int(tensors["weights_multiplier"][0]), int(tensors["weights_shift"][0])
         rule = RULES[attributes["rounding"]]
-        return [0 if s is None else clip(rule(s, *factor)) for s in row]
+        before = [0 if s is None else rule(s, *factor) for s in row]
+        return {"weights_before_clip": before, "weights": [clip(each) for each in before]}
     declared = attributes.get("softmax", {})
     if declared.get("kind") == "integer":
-        return integer_softmax_row(row, tensors, declared)[0]
+        return integer_softmax_row(row, tensors, declared)
+    form = FORMATS[declared.get("format", "fp32")]
 
     def r(value):
-        return nearest(value, FP32)
+        return nearest(value, form)
 
-    factor = r(Fraction(attributes["score_scale"]))
-    logits = [None if s is None else r(r(Fraction(s)) * factor) for s in row]
-    *_, a = softmax_row(logits, r, divide=declared.get("normalise") == "divide")
-    chosen = attributes.get("probabilities", {"format": "uint8"})
+    factor = nearest(Fraction(attributes["score_scale"]), FP32)
+    logits = [None if s is None else r(nearest(Fraction(s), FP32) * factor) for s in row]
+    stages = softmax_row(
+        logits,
+        r,
+        divide=declared.get("normalise") == "divide",
+        exp=lambda x: exp_of(x, declared.get("exp", {}), tensors, r),
+    )
+    a = stages.pop("a")
+    shown = {"scaled_scores": [Fraction(0) if each is None else each for each in logits]}
+    return shown | stages | {"probabilities": stored(a, attributes.get("probabilities"))}
+
+
+def stored(a, declared):
+    """Probabilities as words: over a denominator, or as bf16."""
+    chosen = declared or {"format": "uint8"}
+    if chosen["format"] == "bf16":
+        return [nearest(each, FORMATS["bf16"]) for each in a]
     largest = FORMATS[chosen["format"]].limits[1]
     return [min(round(each * chosen.get("denominator", largest)), largest) for each in a]
 
@@ -191,8 +261,7 @@ def attention_float(tensors, attributes, name, *, local):
         if attributes.get("normalise") == "none":
             a = [Fraction(0) if each is None else nearest(each, form) for each in logits]
         else:
-            *_, a = softmax_row(logits, r)
-            a = [nearest(each, form) for each in a]
+            a = [nearest(each, form) for each in softmax_row(logits, r)["a"]]
         for o in range(head * v_all // heads, (head + 1) * v_all // heads):
             column = [Fraction(0) if value is None else value[o] for value in values]
             output[n, o, i, j] = nearest(dot(a, column), form)

@@ -35,13 +35,26 @@ def integer_call(seed, shape=(2, 3, 3, 4), widths=(4, 4)):
     return tensors, attributes | {"rounding": "half_up", "score_scale": 2.0**-11 * 1.1}
 
 
+def exp(kind, **more):
+    return {"softmax": {"exp": {"kind": kind, **more}}}
+
+
 CHOICES = {
     "default": {},
     "over-256": {"probabilities": {"format": "uint8", "denominator": 256}},
     "int16": {"probabilities": {"format": "int16"}},
+    "bf16": {"probabilities": {"format": "bf16"}, "output_factor": 0.3},
     "divided": {"softmax": {"normalise": "divide"}},
-    "table": {"softmax": {"kind": "integer"}},
-    "table-over-256": {"softmax": {"kind": "integer", "denominator": 256, "reciprocal_bits": 24}},
+    "integer table": {"softmax": {"kind": "integer"}},
+    "integer table over 256": {
+        "softmax": {"kind": "integer", "denominator": 256, "reciprocal_bits": 24}
+    },
+    "integer table floored": {"softmax": {"kind": "integer", "rounding": "floor"}},
+    "exp of a table": exp("table", index_bits=6),
+    "exp in pieces": exp("piecewise", index_bits=3, low=-8, high=0),
+    "exp by a shift": exp("pow2_shift"),
+    "exp of a user's table": exp("user_table", index_bits=5, entries="mine"),
+    "softmax in bf16": {"softmax": {"format": "bf16"}},
     "none": {"normalise": "none"},
     "strided": {"stride": [2, 1], "rounding": "tflite_double"},
 }
@@ -49,23 +62,21 @@ CHOICES = {
 
 @both
 @pytest.mark.parametrize("choice", CHOICES)
-def test_integer_attention_is_what_loops_in_python_integers_say(choice, local):
+def test_every_stage_of_integer_attention_is_what_loops_in_python_integers_say(choice, local):
     tensors, attributes = integer_call(sorted(CHOICES).index(choice))
+    tensors["mine"] = np.linspace(0, 1, 33).astype(np.float32) ** 2
     attributes |= CHOICES[choice] | ({} if local else {"heads": 2})
     stages = PIPELINES["local_attention" if local else "global_attention", "int8"](
         tensors, attributes
     )
-    scores, weights, context, output = literal_attention.attention_integer(
-        tensors, attributes, local=local
-    )
-    last = "weights" if attributes.get("normalise") == "none" else "probabilities"
-    taps = stages["scores"].shape[-1]
-    judged = np.array(scores).reshape(-1, taps)
-    kept = stages["scores"].reshape(-1, taps)
-    inside = kept == judged  # where a tap is outside, keys are 0 and so is the score
-    assert inside.all()
-    np.testing.assert_array_equal(stages[last].reshape(-1, taps), np.array(weights))
-    np.testing.assert_array_equal(stages["context"], context.astype(np.int64))
+    shown, context, output = literal_attention.attention_integer(tensors, attributes, local=local)
+    judged = [*shown[0]]
+    between = list(stages)[list(stages).index("scores") : list(stages).index("context")]
+    assert judged == between
+    for name in judged:
+        got = decode(stages[name]).reshape(len(shown), -1)
+        np.testing.assert_array_equal(got, [[float(each) for each in row[name]] for row in shown])
+    np.testing.assert_array_equal(decode(stages["context"]), context.astype(float))
     np.testing.assert_array_equal(stages["output"], output.astype(np.int64))
 
 
@@ -122,15 +133,3 @@ def test_heads_that_do_not_divide_and_tables_that_do_not_fit_are_refused_in_a_se
     wide = {"softmax": {"kind": "integer", "reciprocal_bits": 60}}
     with pytest.raises(ValueError, match="reciprocal_bits must be from 8 to 38, not 60"):
         PIPELINES["global_attention", "int8"](tensors, attributes | wide)
-
-
-def test_bf16_probabilities_are_summed_in_declared_floats():
-    tensors, attributes = integer_call(3)
-    attributes |= {"probabilities": {"format": "bf16"}, "output_factor": 0.25, "heads": 2}
-    stages = PIPELINES["global_attention", "int8"](tensors, attributes)
-    a = decode(stages["probabilities"])
-    v = stages["v"].astype(float).reshape(2, 2, 2, 12) - 4
-    context = np.einsum("bhpt,bhvt->bhvp", a, v).reshape(2, 4, 3, 4)
-    np.testing.assert_allclose(decode(stages["context"]), context, rtol=0, atol=1e-4)
-    expected = np.clip(np.rint(decode(stages["context"]) * 0.25) + 5, -128, 127)
-    np.testing.assert_array_equal(stages["output"], expected)
