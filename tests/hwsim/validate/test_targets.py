@@ -12,6 +12,7 @@ from hwsim.io.published import published
 from hwsim.report.validation import summary, validation_json, validation_markdown
 from hwsim.validate import Comparison, arrays, eyeriss, nvdla, tpu
 from hwsim.validate.targets import NOT_RUN, TARGETS, validate
+from hwsim.workload import Convolution
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -20,7 +21,7 @@ def misses(found):
     return [each for each in found if each.verdict == "misses"]
 
 
-@pytest.mark.parametrize("target", ["rtl", "scalesim", "eyeriss", "tpu"])
+@pytest.mark.parametrize("target", ["rtl", "scalesim", "eyeriss", "nvdla", "tpu"])
 def test_the_model_is_within_every_limit_of(target):
     found = validate([target])
     assert misses(found) == []
@@ -106,11 +107,40 @@ def test_serial_folds_are_seen_to_miss_the_shape_of_the_tpu(monkeypatch):
     assert "CNN0" in {each.case for each in misses(tpu.tpu_comparisons(published("tpu_v1")))}
 
 
-def test_nvidias_estimator_is_met_where_its_rules_are_known_and_the_rest_is_said():
-    found = validate(["nvdla"])
-    assert len(found) == 7
-    assert found[0].verdict == "holds"
-    assert {each.reason for each in found[1:]} == {nvdla.REFETCHED}
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("_channels", lambda conv: nvdla._filled(conv.in_channels, 16)),
+        ("WINOGRAD_PRODUCTS", 1),
+        ("WINOGRAD_WEIGHTS", 1),
+        ("SUMMED", ("conv3",)),
+        ("IMAGES_PER_WEIGHT_LOAD", 1),
+    ],
+)
+def test_nvidias_estimator_is_missed_without_each_of_its_rules(monkeypatch, name, value):
+    monkeypatch.setattr(nvdla, name, value)
+    assert misses(validate(["nvdla"]))
+
+
+def test_a_strided_kernel_of_nvdla_works_on_the_channels_of_all_pixels_it_skips():
+    """1 × 1, stride 2, 1024 → 2048 channels, 14 × 14: 4096 channels of 7 × 7 pixels."""
+    conv = Convolution(
+        in_channels=1024, out_channels=2048, height=14, width=14, kernel_h=1, kernel_w=1, stride=2
+    )
+    moved = nvdla.bytes_of(conv)
+    assert moved.ifmap == 4096 * 7 * 7
+    assert moved.filter == 4096 * 2048
+    assert moved.group == 4096 * 32
+    assert nvdla.products_of(conv) == 1024 * 2048 * 7 * 7
+
+
+def test_a_3x3_kernel_of_nvdla_has_the_products_and_weights_of_winograd():
+    """64 → 64 channels of 56 × 56: kernels filled up to 128 for products alone."""
+    conv = Convolution(
+        in_channels=64, out_channels=64, height=56, width=56, kernel_h=3, kernel_w=3, padding=1
+    )
+    assert nvdla.products_of(conv) == 64 * 4 * 128 * 56 * 56
+    assert nvdla.bytes_of(conv).filter == 64 * 64 * 16
 
 
 def test_bytes_by_hand():
@@ -141,14 +171,15 @@ def test_a_verdict_is_about_the_relative_error(ours, theirs, limit, verdict):
     assert compared.verdict == verdict
 
 
-def test_the_command_says_what_was_not_run_and_ends_with_zero_or_one():
+def test_the_command_says_what_was_not_run_and_ends_with_zero_or_one(monkeypatch):
     runner = CliRunner()
     fine = runner.invoke(app, ["validate", "--target", "eyeriss"])
     assert fine.exit_code == 0
     assert NOT_RUN in fine.stdout
+    monkeypatch.setattr(nvdla, "SUMMED", ())
     beyond = runner.invoke(app, ["validate", "--target", "nvdla", "--format", "json"])
     assert beyond.exit_code == 1
-    assert json.loads(beyond.stdout)["comparisons"][0]["verdict"] == "holds"
+    assert json.loads(beyond.stdout)["comparisons"][0]["verdict"] == "misses"
 
 
 def test_the_page_and_the_data_file_are_what_the_command_prints():
