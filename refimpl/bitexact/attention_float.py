@@ -43,7 +43,7 @@ def _attention(
     name = format_of(tensors["x"]).name
     stages: Stages = {}
     for which in "qkv":
-        stages |= _projected(which, tensors, attributes, name)
+        stages |= projected(which, tensors, attributes, name)
     of = accumulation_of(attributes, "accumulation_scores", loops="d")
     q, k, v = (operand(stages[which], of) for which in "qkv")
     tokens = arrange(q, k, v, attributes)
@@ -58,7 +58,7 @@ def _attention(
         weights = encode(masked, cast_of(attributes.get("probabilities"), name))
         stages["weights"] = weights.reshape(tokens.scores)
     else:
-        found, a = softmax_float(decode(logits), inside, attributes.get("softmax", {}), tensors)
+        found, a = softmax_float(logits, inside, attributes.get("softmax", {}), tensors)
         for each, array in found.items():
             stages[each] = array.reshape(tokens.rows if each in ROW_STAGES else tokens.scores)
         declared = {"format": name, **attributes.get("probabilities", {})}
@@ -67,7 +67,8 @@ def _attention(
     return stages | _gathered(weights, tokens, attributes, name)
 
 
-def _projected(which: str, tensors: Tensors, attributes: Attributes, name: str) -> Stages:
+def projected(which: str, tensors: Tensors, attributes: Attributes, name: str) -> Stages:
+    """A 1×1 convolution; queries at strided pixels."""
     x = strided(tensors["x"], attributes) if which == "q" else tensors["x"]
     own = {"w": tensors[f"w_{which}"]}
     alone = {key: attributes[key] for key in ("accumulation", "order") if key in attributes}

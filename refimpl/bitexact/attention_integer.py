@@ -58,7 +58,7 @@ def _attention(
 ) -> Stages:
     stages: Stages = {}
     for which in "qkv":
-        stages |= _projected(which, tensors, attributes)
+        stages |= projected(which, tensors, attributes)
     q, k, v = (centre(stages[which], attributes[f"{which}_zero"]) for which in "qkv")
     tokens = arrange(q, k, v, attributes)
     of = integer_accumulator(attributes.get("accumulator_scores", {"order": "d"}))
@@ -69,7 +69,7 @@ def _attention(
     return stages | _gathered(stages[last], tokens, tensors, attributes)
 
 
-def _projected(which: str, tensors: Tensors, attributes: Attributes) -> Stages:
+def projected(which: str, tensors: Tensors, attributes: Attributes) -> Stages:
     """A 1×1 convolution with its own scale and zero point; queries at strided pixels."""
     own = branch(tensors, which, ())
     own["x"] = strided(tensors["x"], attributes) if which == "q" else tensors["x"]
@@ -101,7 +101,7 @@ def _weights(scores: Array, tokens: Tokens, tensors: Tensors, attributes: Attrib
     real = decode(encode(scores.astype(np.float64), Cast(format="fp32")))
     scale = decode(encode(np.array(attributes["score_scale"]), Cast(format="fp32")))
     logits = encode(real * scale, to)
-    found, a = softmax_float(decode(logits), inside, declared, tensors)
+    found, a = softmax_float(logits, inside, declared, tensors)
     stages: Stages = {"scaled_scores": logits, **found}
     stages["probabilities"] = probabilities(a, attributes.get("probabilities"))
     return _shaped(stages, tokens)

@@ -51,8 +51,8 @@ def conv2d_backward_float(tensors: Tensors, attributes: Attributes) -> Stages:
     """Pull ``dy`` back to ``x``, ``w`` and the bias."""
     name = format_of(tensors["x"]).name
     return {
-        **_weight_gradients(tensors["dy"], tensors["x"], tensors["w"], attributes),
-        "dx": _input_gradient(tensors["dy"], tensors["x"], tensors["w"], attributes, name),
+        **weight_gradients(tensors["dy"], tensors["x"], tensors["w"], attributes),
+        "dx": input_gradient(tensors["dy"], tensors["x"], tensors["w"], attributes, name),
     }
 
 
@@ -62,9 +62,9 @@ def pssa_backward_float(tensors: Tensors, attributes: Attributes) -> Stages:
     x, dy, w = tensors["x"], tensors["dy"], tensors["w"]
     stages = shift_product_float(tensors, attributes)
     product = stages["product"]
-    stages |= _weight_gradients(dy, product, w, attributes)
-    stages["dproduct"] = _input_gradient(dy, product, w, attributes, of.format, "dproduct")
-    total = _through_product(decode(stages["dproduct"]), operand(x, of), attributes, of)
+    stages |= weight_gradients(dy, product, w, attributes)
+    stages["dproduct"] = input_gradient(dy, product, w, attributes, of.format, "dproduct")
+    total = through_product(decode(stages["dproduct"]), operand(x, of), attributes, of)
     stages["dx"] = encode(total, cast_of(attributes.get("dx"), format_of(x).name))
     return stages
 
@@ -86,8 +86,8 @@ def xvolution_backward_float(tensors: Tensors, attributes: Attributes) -> Stages
         upstream = rounded(dy * decode(own["s"])[:, None, None], of)
         found = {
             "output": output,
-            "ds": _channel_sums(tensors["dy"], decode(output), attributes, sums),
-            "dt": _channel_sums(tensors["dy"], None, attributes, sums),
+            "ds": channel_sums(tensors["dy"], decode(output), attributes, sums),
+            "dt": channel_sums(tensors["dy"], None, attributes, sums),
             "upstream": upstream,
             **back({**own, "dy": upstream}, wide),
         }
@@ -97,9 +97,10 @@ def xvolution_backward_float(tensors: Tensors, attributes: Attributes) -> Stages
     return stages
 
 
-def _input_gradient(
+def input_gradient(
     dy: Array, x: Array, w: Array, attributes: Attributes, name: str, key: str = "dx"
 ) -> Array:
+    """Gradient of what was convolved, cast as ``key`` declares; of ``x`` only the shape counts."""
     of = accumulation_of(attributes, "accumulation_dx", loops="ouv")
     geometry = geometry_of(x, w, attributes)
     sizes = dict(zip("ouv", (len(w), *w.shape[2:]), strict=True))
@@ -113,7 +114,8 @@ def _input_gradient(
     return encode(sums.total.reshape(x.shape), cast_of(attributes.get(key), name))
 
 
-def _weight_gradients(dy: Array, x: Array, w: Array, attributes: Attributes) -> Stages:
+def weight_gradients(dy: Array, x: Array, w: Array, attributes: Attributes) -> Stages:
+    """Gradients of kernels and bias; of ``w`` only the shape counts."""
     of = accumulation_of(attributes, "accumulation_dw", loops="nij")
     geometry = geometry_of(x, w, attributes)
     sizes = dict(zip("nij", (len(x), *geometry.output), strict=True))
@@ -128,7 +130,7 @@ def _weight_gradients(dy: Array, x: Array, w: Array, attributes: Attributes) -> 
     }
 
 
-def _channel_sums(dy: Array, by: Array | None, attributes: Attributes, of: Accumulation) -> Array:
+def channel_sums(dy: Array, by: Array | None, attributes: Attributes, of: Accumulation) -> Array:
     """Σ over n, i, j of dy, or of dy times another image, per channel."""
     sizes = dict(zip("nij", (len(dy), *dy.shape[2:]), strict=True))
     rows = in_order(weight_rows(operand(dy, of)), 1, sizes, of.order, dict(of.tiles))
@@ -139,7 +141,7 @@ def _channel_sums(dy: Array, by: Array | None, attributes: Attributes, of: Accum
     return encode(total, cast_of(attributes.get("dw"), of.format))
 
 
-def _through_product(upstream: Array, x: Array, attributes: Attributes, of: Accumulation) -> Array:
+def through_product(upstream: Array, x: Array, attributes: Attributes, of: Accumulation) -> Array:
     """Both factors' shares of x, direction by direction."""
     boundary = attributes["boundary"]
     offsets = reached(attributes)

@@ -71,13 +71,28 @@ def xvolution_training_float(tensors: Tensors, attributes: Attributes) -> Stages
 
 def batch_statistics(x: Array, of: Accumulation) -> Stages:
     """Mean and biased variance of each channel of (n, c, h, w), summed as declared."""
+    mean = batch_mean(x, of)
+    return {"mean": mean, "var": batch_variance(x, mean, of)}
+
+
+def batch_mean(x: Array, of: Accumulation) -> Array:
+    """Mean of each channel of (n, c, h, w)."""
     rows = channel_rows(x, of)
-    part = decode(rounded(np.array(1 / rows.shape[1]), of))
     ones = np.ones((1, rows.shape[1], 1))
-    mean = rounded(accumulate(rows, ones, of).total[0, :, 0] * part, of)
+    return rounded(accumulate(rows, ones, of).total[0, :, 0] * _share(rows, of), of)
+
+
+def batch_variance(x: Array, mean: Array, of: Accumulation) -> Array:
+    """Biased variance of each channel about a ``mean`` (c,)."""
+    rows = channel_rows(x, of)
     deviations = add_rounded(rows, -decode(mean)[:, None], of)
     squares = accumulate(deviations[:, None], deviations[:, :, None], of).total[:, 0, 0]
-    return {"mean": mean, "var": rounded(squares * part, of)}
+    return rounded(squares * _share(rows, of), of)
+
+
+def _share(rows: Array, of: Accumulation) -> Array:
+    """1/m, rounded to the accumulator's format."""
+    return decode(rounded(np.array(1 / rows.shape[1]), of))
 
 
 def channel_rows(x: Array, of: Accumulation) -> Array:

@@ -100,7 +100,7 @@ PIPELINES: dict[tuple[str, str], Pipeline] = {
     for arithmetic in arithmetics
 }
 OPERATORS: tuple[str, ...] = ("conv2d", "shift_product", "pssa", "xvolution", "xvolution_fused")
-"""The operators of a set that names none: those whose stages are judged one by one."""
+"""The operators of a set that names none: those that convolve or shift, forward."""
 ALL_OPERATORS: tuple[str, ...] = (
     *OPERATORS,
     *dict.fromkeys(operator for operator, _ in PIPELINES if operator not in OPERATORS),

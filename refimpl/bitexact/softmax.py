@@ -30,6 +30,7 @@ from refimpl.bitexact.formats import (
     default_cast,
     encode,
     format_named,
+    format_of,
     integers_of,
     to_integers,
 )
@@ -44,7 +45,11 @@ MOST_RECIPROCAL_BITS = 38  # e·r·D stays below 2⁶³ with e < 2¹⁶ and e·r
 def softmax_float(
     scores: Array, inside: Array, declared: Attributes, tensors: Tensors
 ) -> tuple[Stages, Array]:
-    """Stages of the softmax of rows (b, p, t), and a in binary64; ``inside`` says what counts."""
+    """Stages of the softmax of rows (b, p, t), and a in binary64; ``inside`` says what counts.
+
+    Scores are labelled: their maximum is one of them, and has their format.
+    """
+    labelled, scores = scores, decode(scores)
     form = declared.get("format", "fp32")
     to = default_cast(form)
     exp = function_of(declared.get("exp"), "exp", form)
@@ -53,7 +58,7 @@ def softmax_float(
     powers = np.where(inside, evaluate(exp, decode(shifted), tensors), 0.0)
     total = _row_sums(powers, accumulation_of(declared, "sum", loops="t"))
     stages = {
-        "row_maximum": encode(maximum, to),
+        "row_maximum": encode(maximum, default_cast(format_of(labelled).name)),
         "exp_input": shifted,
         "exp_output": encode(powers, to),
         "row_sum": encode(total, to),

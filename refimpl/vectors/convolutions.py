@@ -40,18 +40,17 @@ class Convolution:
         return f"b{self.suffix}"
 
 
+_BRANCHES = (
+    Convolution(prefix="conv_", suffix="_c"),
+    Convolution(
+        prefix="attention_", sources=("attention_product",), zeros=("t_zero",), suffix="_a"
+    ),
+)
 CONVOLUTIONS: Mapping[str, tuple[Convolution, ...]] = {
     "conv2d": (Convolution(),),
     "pssa": (Convolution(sources=("product",), zeros=("t_zero",)),),
-    "xvolution": (
-        Convolution(prefix="conv_", suffix="_c"),
-        Convolution(
-            prefix="attention_",
-            sources=("attention_product",),
-            zeros=("t_zero",),
-            suffix="_a",
-        ),
-    ),
+    "xvolution": _BRANCHES,
+    "xvolution_training": _BRANCHES,
     "xvolution_fused": (Convolution(sources=("x", "product"), zeros=("x_zero", "t_zero")),),
 }
 

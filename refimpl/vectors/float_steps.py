@@ -17,13 +17,13 @@ def float_steps(case: Case) -> list[Step]:
     name = format_of(case.tensors["x"]).name
     if case.operator == "xvolution":
         return _two_branches(case, name)
-    before = [] if case.operator == "conv2d" else _shift("", name)
+    before = [] if case.operator == "conv2d" else shift_steps("", name)
     sums = [
         step
         for each in convolutions_of(case)
         for step in (
             *sum_steps(each, case),
-            *_output(each, case, cast_of(case.attributes.get("output"), name)),
+            *output_steps(each, case, cast_of(case.attributes.get("output"), name)),
         )
     ]
     return before + sums
@@ -33,8 +33,8 @@ def _two_branches(case: Case, name: str) -> list[Step]:
     of = accumulation_of(case.attributes)
     steps = []
     for each in convolutions_of(case):
-        steps += [] if each.suffix == "_c" else _shift(each.prefix, name)
-        steps += [*sum_steps(each, case), *_output(each, case, carried(case.attributes))]
+        steps += [] if each.suffix == "_c" else shift_steps(each.prefix, name)
+        steps += [*sum_steps(each, case), *output_steps(each, case, carried(case.attributes))]
         steps.append(_scaled(each))
 
     def total(arrays: Arrays, attributes: Attributes) -> Array:
@@ -53,7 +53,8 @@ def carried(attributes: Attributes) -> Cast:
     )
 
 
-def _shift(prefix: str, name: str) -> list[Step]:
+def shift_steps(prefix: str, name: str) -> list[Step]:
+    """Shifted copies, and the product rounded once."""
     copies = f"{prefix}shifted"
 
     def product(arrays: Arrays, attributes: Attributes) -> Array:
@@ -68,7 +69,7 @@ def _shift(prefix: str, name: str) -> list[Step]:
     ]
 
 
-def _output(each: Convolution, case: Case, to: Cast) -> list[Step]:
+def output_steps(each: Convolution, case: Case, to: Cast) -> list[Step]:
     """The sum with its bias, where that has another format than the output; and the output."""
     p, of = each.prefix, accumulation_of(case.attributes)
     last = of.bias == "last" and each.bias in case.tensors

@@ -1,5 +1,7 @@
 """Stages of the integer operators, each from the ones before it."""
 
+from collections.abc import Callable
+
 from refimpl.arrays import Array
 from refimpl.bitexact.call import Attributes, repeated, shifted
 from refimpl.bitexact.formats import format_of, integers_of, to_integers
@@ -98,39 +100,51 @@ def _given(arrays: Arrays) -> tuple[str, ...]:
     return tuple(key for key in SHARED if key in arrays)
 
 
-def _requantised(each: Convolution, case: Case, *, alone: bool) -> list[Step]:
-    """Bias, requantisation and clip; ``alone`` is a branch that is added to another."""
-    p, name = each.prefix, format_of(case.tensors["x"]).name
+def requantised_steps(
+    case: Case,
+    own: Callable[[Attributes], Attributes],
+    *,
+    prefix: str = "",
+    suffix: str = "",
+    output: str = "output",
+) -> list[Step]:
+    """Bias, requantisation and clip of an accumulator; ``own`` are the attributes that they see."""
+    p, name = prefix, format_of(case.tensors["x"]).name
     factors = tuple(
-        f"{key}{each.suffix}"
-        for key in ("multiplier", "shift")
-        if f"{key}{each.suffix}" in case.tensors
+        f"{key}{suffix}" for key in ("multiplier", "shift") if f"{key}{suffix}" in case.tensors
     )
-    bias = (each.bias,) if each.bias in case.tensors else ()
+    bias = (f"b{suffix}",) if f"b{suffix}" in case.tensors else ()
+
+    def biased(arrays: Arrays, attributes: Attributes) -> Array:
+        of = integer_accumulator(own(attributes).get("accumulator"))
+        total = integers_of(arrays[f"{p}accumulator"])
+        if bias:
+            total = of.fit(total + integers_of(arrays[bias[0]])[:, None, None])
+        return to_integers(total, of.carrier)
+
+    def before(arrays: Arrays, attributes: Attributes) -> Array:
+        tensors = {key.removesuffix(suffix): arrays[key] for key in factors}
+        value = integers_of(arrays[f"{p}biased"])
+        return scaled(value, tensors, own(attributes), name)["before_clip"]
+
+    def clipped(arrays: Arrays, attributes: Attributes) -> Array:
+        value = integers_of(arrays[f"{p}before_clip"])
+        return clip(value, own(attributes), own(attributes).get("output_format", name))
+
+    return [
+        Step(stage=f"{p}biased", needs=(f"{p}accumulator", *bias), compute=biased),
+        Step(stage=f"{p}before_clip", needs=(f"{p}biased", *factors), compute=before),
+        Step(stage=output, needs=(f"{p}before_clip",), compute=clipped),
+    ]
+
+
+def _requantised(each: Convolution, case: Case, *, alone: bool) -> list[Step]:
+    """The same after a convolution; ``alone`` is a branch that is added to another."""
+    p = each.prefix
 
     def own(attributes: Attributes) -> Attributes:
         if not alone:
             return attributes
         return {key: value for key, value in attributes.items() if key != "clip"} | {"y_zero": 0}
 
-    def biased(arrays: Arrays, attributes: Attributes) -> Array:
-        of = integer_accumulator(attributes.get("accumulator"))
-        total = integers_of(arrays[f"{p}accumulator"])
-        if bias:
-            total = of.fit(total + integers_of(arrays[each.bias])[:, None, None])
-        return to_integers(total, of.carrier)
-
-    def before(arrays: Arrays, attributes: Attributes) -> Array:
-        tensors = {key.removesuffix(each.suffix): arrays[key] for key in factors}
-        value = integers_of(arrays[f"{p}biased"])
-        return scaled(value, tensors, own(attributes), name)["before_clip"]
-
-    def output(arrays: Arrays, attributes: Attributes) -> Array:
-        value = integers_of(arrays[f"{p}before_clip"])
-        return clip(value, own(attributes), attributes.get("output_format", name))
-
-    return [
-        Step(stage=f"{p}biased", needs=(f"{p}accumulator", *bias), compute=biased),
-        Step(stage=f"{p}before_clip", needs=(f"{p}biased", *factors), compute=before),
-        Step(stage=f"{p}output", needs=(f"{p}before_clip",), compute=output),
-    ]
+    return requantised_steps(case, own, prefix=p, suffix=each.suffix, output=f"{p}output")

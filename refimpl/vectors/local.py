@@ -10,11 +10,18 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 from refimpl.arrays import Array
-from refimpl.bitexact.operators import FLOAT_ARITHMETICS, INTEGER_ARITHMETICS
+from refimpl.bitexact.operators import (
+    ARITHMETICS,
+    FLOAT_ARITHMETICS,
+    INTEGER_ARITHMETICS,
+    PIPELINES,
+)
 from refimpl.vectors.attention_steps import attention_steps
+from refimpl.vectors.backward_steps import backward_steps
 from refimpl.vectors.case import Case
 from refimpl.vectors.float_steps import float_steps
 from refimpl.vectors.integer_steps import integer_steps
+from refimpl.vectors.norm_steps import norm_steps, training_steps
 from refimpl.vectors.step import Step
 from refimpl.vectors.sums import Arrays
 
@@ -62,15 +69,20 @@ def recompute(stage: str, device: Arrays, case: Case) -> Local:
 
 CONVOLVING = ("conv2d", "shift_product", "pssa", "xvolution", "xvolution_fused")
 ATTENDING = ("global_attention", "local_attention")
+GRADIENTS = ("conv2d_backward", "pssa_backward", "xvolution_backward")
 Make: TypeAlias = Callable[[Case], list[Step]]
 _MAKERS: tuple[tuple[tuple[str, ...], tuple[str, ...], Make], ...] = (
     (CONVOLVING, INTEGER_ARITHMETICS, integer_steps),
     (CONVOLVING, FLOAT_ARITHMETICS, float_steps),
-    (ATTENDING, (*INTEGER_ARITHMETICS, *FLOAT_ARITHMETICS), attention_steps),
+    (ATTENDING, ARITHMETICS, attention_steps),
+    (GRADIENTS, ARITHMETICS, backward_steps),
+    (("batch_norm",), ARITHMETICS, norm_steps),
+    (("xvolution_training",), FLOAT_ARITHMETICS, training_steps),
 )
 STEPS: dict[tuple[str, str], Make] = {
     (operator, arithmetic): make
     for operators, arithmetics, make in _MAKERS
     for operator in operators
     for arithmetic in arithmetics
+    if (operator, arithmetic) in PIPELINES
 }
