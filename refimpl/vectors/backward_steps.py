@@ -8,17 +8,14 @@ from refimpl.bitexact.backward_float import (
     through_product,
     weight_gradients,
 )
-from refimpl.bitexact.backward_integer import conv2d_backward_integer
 from refimpl.bitexact.call import Attributes, branch, repeated
 from refimpl.bitexact.float_operators import conv2d_float, operand, pssa_float, rounded
-from refimpl.bitexact.formats import cast_of, decode, encode, format_of, integers_of, to_integers
-from refimpl.bitexact.integer_operators import clip
-from refimpl.bitexact.integer_sum import integer_accumulator
+from refimpl.bitexact.formats import cast_of, decode, encode, format_of
 from refimpl.bitexact.mac import add_rounded
-from refimpl.bitexact.requantise import factor_of, requantise
 from refimpl.vectors.case import Case
 from refimpl.vectors.float_steps import shift_steps
-from refimpl.vectors.step import Compute, Step
+from refimpl.vectors.integer_backward_steps import integer_backward_steps
+from refimpl.vectors.step import Step
 from refimpl.vectors.sums import Arrays, is_integer
 
 SHARES = ("x", "dy")  # what both branches of X-volution read
@@ -27,7 +24,7 @@ SHARES = ("x", "dy")  # what both branches of X-volution read
 def backward_steps(case: Case) -> list[Step]:
     """Steps of a gradient."""
     if is_integer(case):
-        return _integers(case)
+        return integer_backward_steps(case)
     if case.operator == "xvolution_backward":
         return _two_branches(case)
     name = format_of(case.tensors["x"]).name
@@ -144,40 +141,4 @@ def _branch(case: Case, p: str, suffix: str) -> list[Step]:
         ),
         Step(stage=f"{p}upstream", needs=("dy", s), compute=upstream),
         *back(case, to=of.format, prefix=p, suffix=suffix, upstream=f"{p}upstream"),
-    ]
-
-
-def _integers(case: Case) -> list[Step]:
-    """A convolution's, in integers: the sums from the inputs, dx requantised and saturated."""
-    name = format_of(case.tensors["x"]).name
-    inputs = tuple(case.tensors)
-
-    def sums(stage: str) -> Compute:
-        return lambda a, t: conv2d_backward_integer({key: a[key] for key in inputs}, t)[stage]
-
-    def before(a: Arrays, t: Attributes) -> Array:
-        value = requantise(
-            integers_of(a["dx_accumulator"]),
-            factor_of({key: a[key] for key in ("multiplier", "shift")}),
-            rounding=t["rounding"],
-            zero_point=t["dx_zero"],
-            bits=integer_accumulator(t.get("accumulator_dx")).bits,
-        )
-        return to_integers(value, "int32")
-
-    return [
-        *(
-            Step(stage=stage, needs=inputs, compute=sums(stage))
-            for stage in ("dw", "db", "dx_accumulator")
-        ),
-        Step(
-            stage="dx_before_clip",
-            needs=("dx_accumulator", "multiplier", "shift"),
-            compute=before,
-        ),
-        Step(
-            stage="dx",
-            needs=("dx_before_clip",),
-            compute=lambda a, t: clip(integers_of(a["dx_before_clip"]), t, name),
-        ),
     ]

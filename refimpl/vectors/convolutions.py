@@ -51,6 +51,7 @@ CONVOLUTIONS: Mapping[str, tuple[Convolution, ...]] = {
     "pssa": (Convolution(sources=("product",), zeros=("t_zero",)),),
     "xvolution": _BRANCHES,
     "xvolution_training": _BRANCHES,
+    "xvolution_backward": _BRANCHES,
     "xvolution_fused": (Convolution(sources=("x", "product"), zeros=("x_zero", "t_zero")),),
 }
 

@@ -20,7 +20,7 @@ def integer_steps(case: Case) -> list[Step]:
     """Steps of an operator in integers."""
     if case.operator == "xvolution":
         return _two_branches(case)
-    before = [] if case.operator == "conv2d" else _shift("", case)
+    before = [] if case.operator == "conv2d" else shift_steps("", case)
     sums = [
         step
         for each in convolutions_of(case)
@@ -29,19 +29,22 @@ def integer_steps(case: Case) -> list[Step]:
     return before + sums
 
 
-def _two_branches(case: Case) -> list[Step]:
+def branch_steps(case: Case) -> list[Step]:
+    """Both branches of X-volution, each to its own output."""
     conv, attention = convolutions_of(case)
     steps = [*sum_steps(conv, case), *_requantised(conv, case, alone=True)]
-    steps += _shift("attention_", case)
-    steps += [*sum_steps(attention, case), *_requantised(attention, case, alone=True)]
+    steps += shift_steps("attention_", case)
+    return [*steps, *sum_steps(attention, case), *_requantised(attention, case, alone=True)]
 
+
+def _two_branches(case: Case) -> list[Step]:
     def total(arrays: Arrays, attributes: Attributes) -> Array:
         both = integers_of(arrays["conv_output"]) + integers_of(arrays["attention_output"])
         return to_integers(both + attributes["y_zero"], "int32")
 
     name = format_of(case.tensors["x"]).name
     return [
-        *steps,
+        *branch_steps(case),
         Step(stage="before_clip", needs=("conv_output", "attention_output"), compute=total),
         Step(
             stage="output",
@@ -51,7 +54,7 @@ def _two_branches(case: Case) -> list[Step]:
     ]
 
 
-def _shift(prefix: str, case: Case) -> list[Step]:
+def shift_steps(prefix: str, case: Case) -> list[Step]:
     """The shift product, wide or requantised."""
     name = format_of(case.tensors["x"]).name
     bits = 2 * format_of(case.tensors["x"]).bits + 2

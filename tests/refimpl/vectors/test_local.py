@@ -188,7 +188,8 @@ def test_a_manifest_that_describes_no_case_is_one_sentence():
 
 FROM_INPUTS = re.compile(  # all that are computed of inputs alone
     r"(conv_)?(padded|partial_sums|accumulator)|(attention_)?shifted|[qkv]_accumulator|mean|centred"
-    r"|shifted_variance|(conv_|attention_)?(dt|upstream|output)|d[wbx]|dx_accumulator|dproduct"
+    r"|shifted_variance|(conv_|attention_)?(dt|(wide_)?upstream|output)|d[wbx]"
+    r"|(dx|dproduct)_accumulator|dproduct"
 )
 
 
