@@ -77,7 +77,7 @@ _MAKERS: tuple[tuple[tuple[str, ...], tuple[str, ...], Make], ...] = (
     (ATTENDING, ARITHMETICS, attention_steps),
     (GRADIENTS, ARITHMETICS, backward_steps),
     (("batch_norm",), ARITHMETICS, norm_steps),
-    (("xvolution_training",), FLOAT_ARITHMETICS, training_steps),
+    (("xvolution_training",), ARITHMETICS, training_steps),
 )
 STEPS: dict[tuple[str, str], Make] = {
     (operator, arithmetic): make

@@ -15,15 +15,22 @@ from refimpl.bitexact.formats import (
     integers_of,
     to_integers,
 )
-from refimpl.bitexact.integer_operators import centre
+from refimpl.bitexact.integer_operators import centre, clip
 from refimpl.bitexact.integer_sum import integer_accumulator
 from refimpl.bitexact.mac import add_rounded
 from refimpl.bitexact.normalisation import batch_mean, batch_variance
+from refimpl.bitexact.training_integer import (
+    dequantised,
+    scaled_sum,
+    statistics_of,
+    sum_before_clip,
+)
 from refimpl.bitexact.transcendental import evaluate, function_of
 from refimpl.vectors.case import Case
-from refimpl.vectors.convolutions import convolutions_of
+from refimpl.vectors.convolutions import Convolution, convolutions_of
 from refimpl.vectors.float_steps import output_steps, shift_steps
 from refimpl.vectors.integer_steps import requantised_steps
+from refimpl.vectors.integer_steps import shift_steps as integer_shift_steps
 from refimpl.vectors.step import Step, sum_steps
 from refimpl.vectors.sums import Arrays, is_integer
 
@@ -40,6 +47,8 @@ def norm_steps(case: Case) -> list[Step]:
 
 def training_steps(case: Case) -> list[Step]:
     """Steps of X-volution's training form: each branch normalised by its own batch, then added."""
+    if is_integer(case):
+        return _integer_training(case)
     of = accumulation_of(case.attributes)
     name = format_of(case.tensors["x"]).name
     wide = cast_of({"format": of.format}, name)
@@ -131,4 +140,49 @@ def _integer_norm(case: Case) -> list[Step]:
     return [
         Step(stage="accumulator", needs=("x", "g"), compute=accumulator),
         *requantised_steps(case, lambda attributes: attributes),
+    ]
+
+
+def _integer_training(case: Case) -> list[Step]:
+    """Integer sums, then the statistics of their batch in floats."""
+    of, name = statistics_of(case.attributes), format_of(case.tensors["x"]).name
+    wide = cast_of({"format": of.format}, name)
+    steps = []
+    for each in convolutions_of(case):
+        steps += [] if each.suffix == "_c" else integer_shift_steps(each.prefix, case)
+        steps += [*sum_steps(each, case), _dequantised(each, of)]
+        source, p = f"{each.prefix}dequantised", f"{each.prefix}norm_"
+        steps += _float_norm(case, source, wide, batch=True, prefix=p, suffix=each.suffix)
+    return [*steps, *_requantised_sum(of, name)]
+
+
+def _dequantised(each: Convolution, of: Accumulation) -> Step:
+    total, scale = f"{each.prefix}accumulator", f"scale{each.suffix}"
+    return Step(
+        stage=f"{each.prefix}dequantised",
+        needs=(total, scale),
+        compute=lambda a, _: dequantised(a[total], a[scale], of),
+    )
+
+
+def _requantised_sum(of: Accumulation, name: str) -> list[Step]:
+    needs = ("conv_norm_output", "attention_norm_output")
+
+    def total(a: Arrays, _: Attributes) -> Array:
+        conv, attention = (decode(a[each]) for each in needs)
+        return rounded(add_rounded(conv, attention, of), of)
+
+    return [
+        Step(stage="sum", needs=needs, compute=total),
+        Step(stage="scaled_sum", needs=("sum",), compute=lambda a, t: scaled_sum(a["sum"], t)),
+        Step(
+            stage="before_clip",
+            needs=("scaled_sum",),
+            compute=lambda a, t: sum_before_clip(a["scaled_sum"], t),
+        ),
+        Step(
+            stage="output",
+            needs=("before_clip",),
+            compute=lambda a, t: clip(integers_of(a["before_clip"]), t, name),
+        ),
     ]

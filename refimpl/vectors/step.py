@@ -28,9 +28,8 @@ class Step:
 def sum_steps(each: Convolution, case: Case) -> list[Step]:
     """Padded input, columns, partial sums, passes and accumulator of a convolution."""
     p = each.prefix
-    own = (each.kernels, *(each.bias for _ in (1,) if each.bias in case.tensors))
-    factors = (f"multiplier{each.suffix}", f"shift{each.suffix}") if is_integer(case) else ()
-    needs = (*each.sources, *own, *factors)
+    bias = (each.bias,) if each.bias in case.tensors and not is_integer(case) else ()
+    needs = (*each.sources, each.kernels, *bias)
     source = f"{p}padded"
     steps = [Step(stage=source, needs=needs, compute=lambda a, t: padded_input(each, a, t))]
     if "im2col" in case.attributes:

@@ -14,6 +14,7 @@ from refimpl.arrays import Array
 from refimpl.bitexact.accumulate import kernel_rows
 from refimpl.bitexact.accumulation import accumulation_of, term_order
 from refimpl.bitexact.formats import integers_of
+from refimpl.bitexact.integer_operators import summed
 from refimpl.bitexact.integer_sum import integer_accumulator
 from refimpl.bitexact.operators import INTEGER_ARITHMETICS, PIPELINES, Stages
 from refimpl.vectors.case import Case
@@ -86,17 +87,14 @@ def _one_by_one(
     """Stages of the 1×1 convolution of rows (o, k) and columns (n, k, p)."""
     rows, columns = of
     tensors = {"w": rows[:, :, None, None], "x": columns[:, :, None, :]}
-    if each.bias in arrays:
-        tensors["b"] = arrays[each.bias][outputs]
     attributes = {**case.attributes, **ONE}
     if is_integer(case):
         zeros = zeros_of(each, arrays, case.attributes)
         per_tap = np.repeat(zeros, rows_taps(each, arrays))[taps_in_order(each, arrays, case)]
         centred = integers_of(tensors["x"]) - per_tap[: rows.shape[1], None, None]
-        tensors["x"] = centred.astype(np.int32)
-        attributes |= {"x_zero": 0, "y_zero": 0, "output_format": "int8"}
-        for name in ("multiplier", "shift"):
-            tensors[name] = arrays[f"{name}{each.suffix}"][outputs]
+        return summed(centred.astype(np.int32), tensors, attributes)
+    if each.bias in arrays:
+        tensors["b"] = arrays[each.bias][outputs]
     return PIPELINES["conv2d", case.arithmetic](tensors, attributes)
 
 
