@@ -1,17 +1,14 @@
 """Sweeps: a grid of machines and layers into Parquet, and what is best in it."""
 
 import os
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from hwsim.cli.terminal import show
+from hwsim.cli.terminal import progress, show
 
 SWEEP_EXAMPLES = """\b
 Examples:
@@ -67,7 +64,7 @@ def sweep_command(
         began = time.perf_counter()
         many = processes or os.cpu_count() or 1
         done = on_cluster(parts, wanted, cluster) if cluster else locally(parts, wanted, many)
-        with _progress(len(wanted)) as advance:
+        with progress("parts", len(wanted)) as advance:
             for number, content in done:
                 sweeps.write_part(parts, number, content)
                 advance()
@@ -106,42 +103,3 @@ def front_command(
         table.add_row(*map(str, keys[row]), *(f"{value:,.0f}" for value in columns[row]))
     show(table)
     typer.echo(f"{len(whole):,} of {len(sums):,} machines run every layer")
-
-
-@contextmanager
-def _progress(parts: int) -> Iterator[Any]:
-    """A bar with the time left where a person watches; elsewhere a line now and then."""
-    from rich.console import Console  # noqa: PLC0415 - for this one command
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    if sys.stderr.isatty():
-        bar = Progress(
-            TextColumn("parts"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            console=Console(stderr=True), transient=True,
-        )  # fmt: skip
-        with bar:
-            task = bar.add_task("parts", total=parts)
-            yield lambda: bar.advance(task)
-        return
-    began = said = time.perf_counter()
-    done = 0
-
-    def advance() -> None:
-        nonlocal said, done
-        done += 1
-        now = time.perf_counter()
-        if now - said > SILENT_SECONDS:
-            said = now
-            left = (now - began) / done * (parts - done)
-            typer.echo(f"{done} of {parts} parts, about {left:.0f} s left", err=True)
-
-    yield advance
-
-
-SILENT_SECONDS = 2

@@ -47,27 +47,27 @@ def estimate_page(data: Data) -> str:
     rows = data["layers"]
     bytes_per_cycle = float(Fraction(data["machine"]["dram"]["bytes_per_cycle"]))
     pictures = [
-        _picture(
+        picture(
             "Where the cycles go", figures.budget(rows),
             "One bar a layer. The parts sum to its cycles.",
         ),
-        _picture(
+        picture(
             "Roofline",
             figures.roofline(
                 rows, peak=data["peak_macs_per_cycle"], dram_bytes_per_cycle=bytes_per_cycle
             ),
             "A point is a layer; the slope is what DRAM delivers, the flat roof the array's peak.",
         ),
-        _picture(
+        picture(
             "Utilisation of the array", figures.utilisation(rows, groups=stages(rows)),
             "Useful multiplications, in per cent of the array's peak over the layer's whole time.",
         ),
-        _picture(
+        picture(
             "DRAM traffic", figures.traffic(rows),
             "The mark is the compulsory traffic: every operand once.",
         ),
     ]  # fmt: skip
-    return _render(
+    return render(
         "estimate.html.j2",
         title=f"{data['network']} on {data['machine']['title']}",
         data=data,
@@ -85,7 +85,7 @@ def comparison_page(before: Data, after: Data, *, names: tuple[str, str]) -> str
     changed = [(a, b) for a, b in both if a["cycles"] != b["cycles"] and a["cycles"]]
     pictures = (
         [
-            _picture(
+            picture(
                 "Cycles, after ÷ before",
                 figures.ratios(
                     [b["name"] for _, b in changed],
@@ -99,7 +99,7 @@ def comparison_page(before: Data, after: Data, *, names: tuple[str, str]) -> str
         else []
     )
     missing = [row["name"] for row in before["layers"] if row["name"] not in _named(after)]
-    return _render(
+    return render(
         "comparison.html.j2",
         title=f"{names[0]} and {names[1]}",
         data={"before": before, "after": after},
@@ -128,7 +128,8 @@ def _evidence(rows: Sequence[Data]) -> list[tuple[str, int]]:
     return [(sentence, said.count(sentence)) for sentence in dict.fromkeys(said)]
 
 
-def _picture(title: str, figure: Figure, caption: str) -> dict[str, Any]:
+def picture(title: str, figure: Figure, caption: str) -> dict[str, Any]:
+    """A drawing as a page shows it, with its title and caption."""
     drawn = Markup(figures.svg(figure))  # noqa: S704 - our own drawing
     return {"title": title, "svg": drawn, "caption": caption}
 
@@ -140,7 +141,8 @@ def number(value: float | None, column: Column) -> str:
     return f"{value / column.scale:,.{column.digits}f}".replace(",", "\u202f")
 
 
-def _render(template: str, **page: Any) -> str:
+def render(template: str, **page: Any) -> str:
+    """HTML of a template of this package; ``data`` is embedded as JSON."""
     environment = Environment(
         loader=PackageLoader("hwsim.report"),
         autoescape=True,

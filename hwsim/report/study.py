@@ -1,25 +1,87 @@
-"""The rows of a study as JSON and CSV; and its pictures."""
+"""The answers of a study as JSON and CSV; and its picture."""
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from io import BytesIO, StringIO
-from typing import Any
+from typing import Any, TypeAlias
 
-from hwsim.study import Crossing, Row, Study
+from hwsim.machine import Machine
+from hwsim.study import Answers, Row, Study
 
-LISTED = ("kinds", "supports", "ways", "failed")
+LISTED = ("kinds", "supports", "ways", "failed", "missing", "budget")
+TABLES = ("rows", "changed", "curves")
+Document: TypeAlias = dict[str, Any]
 
 
-def study_json(study: Study, rows: Sequence[Row], crossings: Sequence[Crossing]) -> str:
-    """Everything: the declaration, every row, the crossings."""
-    document = {
+def study_document(study: Study, answers: Answers, machines: Sequence[Machine]) -> Document:
+    """Everything in plain types: the assumptions, the machines, and every answer."""
+    return {
         "study": asdict(study),
-        "rows": [asdict(row) | {"conv_friendly": row.friendly} for row in rows],
-        "crossings": [each._asdict() for each in crossings],
+        "machines": {each.name: _about(each) for each in machines},
+        "rows": [asdict(row) | {"conv_friendly": row.friendly} for row in answers.rows],
+        "changed": [asdict(case) | {"saved": case.saved} for case in answers.changed],
+        "curves": [asdict(place) for place in answers.curves],
+        "crossings": [each._asdict() for each in answers.crossings],
     }
-    return json.dumps(document, indent=1, sort_keys=True) + "\n"
+
+
+def study_json(document: Mapping[str, Any]) -> str:
+    """JSON text, a line per row: the same bytes for the same document."""
+    parts = []
+    for name, value in document.items():
+        if isinstance(value, list):
+            lines = ",\n".join(json.dumps(each, ensure_ascii=False) for each in value)
+            parts.append(f'"{name}": [\n{lines}\n]')
+        else:
+            parts.append(f'"{name}": {json.dumps(value, indent=1, ensure_ascii=False)}')
+    return "{" + ",\n".join(parts) + "}\n"
+
+
+def packed(document: Mapping[str, Any]) -> Document:
+    """The document with its tables as columns; where values repeat, as places in a list of them."""
+    return {name: _columns(value) if name in TABLES else value for name, value in document.items()}
+
+
+def unpacked(document: Mapping[str, Any]) -> Document:
+    """The document that ``packed`` was given."""
+    return {name: _rows(value) if name in TABLES else value for name, value in document.items()}
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> Document:
+    names = list(rows[0]) if rows else []
+    return {name: _column([row[name] for row in rows]) for name in names}
+
+
+def _column(values: Sequence[Any]) -> Any:
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return list(values)
+    places: dict[str, int] = {}
+    at = [places.setdefault(json.dumps(value), len(places)) for value in values]
+    return {"at": at, "values": [json.loads(text) for text in places]}
+
+
+def _rows(columns: Mapping[str, Any]) -> list[Document]:
+    whole = {
+        name: [each["values"][place] for place in each["at"]] if isinstance(each, dict) else each
+        for name, each in columns.items()
+    }
+    return [dict(zip(whole, values, strict=True)) for values in zip(*whole.values(), strict=True)]
+
+
+def _about(machine: Machine) -> Document:
+    """What a page says of a machine."""
+    return {
+        "title": machine.title,
+        "description": machine.description,
+        "clock_hz": machine.clock_hz,
+        "peak_macs_per_cycle": machine.array.macs_per_cycle,
+        "dram_bytes_per_cycle": str(machine.dram.bytes_per_cycle),
+        "operand_bytes": machine.operand_bytes,
+        "vector_lanes": 0 if machine.vector is None else machine.vector.lanes,
+        "array_inputs": machine.array.depth_step,
+    }
 
 
 def study_csv(rows: Sequence[Row]) -> str:
@@ -83,4 +145,4 @@ def _cell(name: str, value: object) -> object:
     if name not in LISTED:
         return "" if value is None else value
     assert isinstance(value, tuple)  # noqa: S101 - the row's type says so
-    return "; ".join(each if isinstance(each, str) else ": ".join(each) for each in value)
+    return "; ".join(each if isinstance(each, str) else ": ".join(map(str, each)) for each in value)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from hwsim.checks import at_least, instance_of, one_of
-from hwsim.lowering import FORMS
+from hwsim.lowering import FORMS, Options
 from hwsim.networks import NETWORKS, STAGES
 
 PASSES = ("forward", "backward")
@@ -32,12 +32,27 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """How far each hardware change of ``hwsim.study.changes`` goes: factors of what is there."""
+
+    vector_factor: int = 4
+    dram_factor: int = 2
+    buffer_factor: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("vector_factor", "dram_factor", "buffer_factor"):
+            at_least(f"changes.{name}", getattr(self, name), 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """Forms × stages of networks × batches × machines; and the rule's thresholds.
 
     ``vary`` are further values of both thresholds, to see what the verdict hangs on;
     ``vector_lanes`` puts a hypothetical vector unit on every machine; ``training`` names the
-    machines whose backward pass is asked as well.
+    machines whose backward pass is asked as well. ``options`` are those of the forms, ``changes``
+    says how far the hardware changes go that are tried; ``growth_sides`` and ``growth_channels``
+    are the images and channels over which some forms are followed.
     """
 
     networks: tuple[str, ...] = ("resnet34", "resnet50", "resnet50-fpn")
@@ -50,13 +65,18 @@ class Study:
     thresholds: Thresholds = field(default_factory=Thresholds)
     vary_efficiency: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95)
     vary_exposed_vector: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5)
+    options: Options = field(default_factory=Options)
+    changes: Changes = field(default_factory=Changes)
+    growth_sides: tuple[int, ...] = (7, 14, 28, 56, 112)
+    growth_channels: tuple[int, ...] = (64, 128, 256, 512)
 
     def __post_init__(self) -> None:
         for name, known in (("networks", NETWORKS), ("stages", STAGES), ("forms", FORMS)):
             for each in self._listed(name):
                 one_of(f"each of {name}", str(each), known)
-        for each in self._listed("batches"):
-            at_least("each of batches", each, 1)
+        for name in ("batches", "growth_sides", "growth_channels"):
+            for each in self._listed(name):
+                at_least(f"each of {name}", each, 1)
         instance_of("machines", self.machines, tuple, "a list of machines")
         if self.vector_lanes is not None:
             at_least("vector_lanes", self.vector_lanes, 1)

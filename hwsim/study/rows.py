@@ -20,7 +20,7 @@ from itertools import product
 from hwsim.cost import Cost
 from hwsim.energy import energy_of
 from hwsim.evaluate import LayerCost, cost_layers
-from hwsim.lowering import Graph, Step, backward, write
+from hwsim.lowering import Graph, Options, Step, Tensor, backward, write
 from hwsim.machine import Machine
 from hwsim.networks import network
 from hwsim.search import Run
@@ -30,7 +30,8 @@ from hwsim.study.rule import Verdict, judge, kinds_of, supports
 from hwsim.tiling import Tiling, tile_bytes
 from hwsim.workload import Convolution, Layer, Primitive
 
-PLAIN, WIDE = "convolution", "convolution-wide"
+PLAIN, WIDE, FUSED = "convolution", "convolution-wide", "xvolution-fused"
+"""The measure, the same with the fused form's work, and the form that the study is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,8 @@ class Row:
     """What a form of one stage takes. ``reason`` says why there are no numbers, if there are none.
 
     ``supports`` has each kind with how it is executed, ``failed`` the criteria that fail with what
-    was found. ``energy_pj`` is ``None`` without a table.
+    was found, ``missing`` what the machine does not execute (it costs nothing here), ``budget`` the
+    parts of the cycles. ``energy_pj`` is ``None`` without a table.
     """
 
     machine: str
@@ -68,6 +70,8 @@ class Row:
     supports: tuple[tuple[str, str], ...] = ()
     ways: tuple[str, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] = ()
+    budget: tuple[tuple[str, int], ...] = ()
     reason: str = ""
 
     @property
@@ -77,17 +81,33 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """A form on all sites of a stage."""
+class FormRun:
+    """A form on all sites of a stage; ``layers`` has the cost of one site, and how often it is."""
 
-    cost: Cost
+    layers: tuple[tuple[LayerCost, int], ...]
     weight_bytes: int
     peak_bytes: int
     primitives: tuple[Primitive, ...]
     kinds: tuple[str, ...]
-    ways: tuple[str, ...]
-    graph: Graph
+    largest: Tensor
     grows: Growth
+
+    @property
+    def cost(self) -> Cost:
+        """Sum over the sites."""
+        return sum((each for layer, times in self.layers for each in [layer.cost] * times), Cost())
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Why something costs nothing here, each reason once."""
+        every = (reason for layer, _ in self.layers for reason in layer.not_executable)
+        return tuple(dict.fromkeys(every))
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """How products per pixel are done."""
+        every = (each for layer, _ in self.layers for each in layer.primitives if each.way)
+        return tuple(dict.fromkeys(f"{each.primitive.label}: {each.way}" for each in every))
 
 
 def rows(study: Study, machines: Sequence[Machine]) -> Iterator[Row]:
@@ -121,6 +141,11 @@ def _stage(
 ) -> Iterator[Row]:
     name, stage, batch = place
     sites = sites_of(name, stage, batch)
+
+    def found(form: str) -> FormRun:
+        return run_form(form, sites, machine, runs, options=study.options, direction=direction)
+
+    measures: tuple[FormRun, FormRun] | None = None
     for form in study.forms:
         labels = Row(
             machine=machine.name,
@@ -131,29 +156,33 @@ def _stage(
             direction=direction,
         )
         try:
-            plain, wide, run = (
-                _run(each, sites, machine, direction, runs) for each in (PLAIN, WIDE, form)
-            )
+            measures = measures or (found(PLAIN), found(WIDE))
+            run = found(form)
         except ValueError as error:  # no tile fits, or the form does not fit the site
             yield replace(labels, reason=str(error))
             continue
-        yield _row(labels, run, plain, wide, machine, study)
+        yield _row(labels, run, *measures, machine, study)
 
 
-def _run(
+def run_form(
     form: str,
-    sites: tuple[tuple[Convolution, int], ...],
+    sites: Sequence[tuple[Convolution, int]],
     machine: Machine,
-    direction: str,
     runs: dict[Convolution, Run],
-) -> _Run:
-    """``form`` on all sites; ``ValueError`` if the machine cannot hold a tile of it."""
-    total, weights, peak = Cost(), 0, 0
+    *,
+    options: Options,
+    direction: str = "forward",
+) -> FormRun:
+    """``form`` on all sites; ``ValueError`` if the machine cannot hold a tile of it.
+
+    ``runs`` remembers what was found on this machine for the next call.
+    """
+    weights, peak = 0, 0
+    layers: list[tuple[LayerCost, int]] = []
     primitives: dict[Primitive, None] = {}
     kinds: dict[str, None] = {}
-    ways: dict[str, None] = {}
     for site, times in sites:
-        graph = write(form, site)
+        graph = write(form, site, options)
         both, first = (graph, 0) if direction == "forward" else _backward(graph)
         steps = both.steps[first:]
         layer = Layer(name=form, form=form, primitives=both.primitives[first:])
@@ -162,20 +191,18 @@ def _run(
         for each in priced.primitives:
             weights += times * each.cost.filter_read_bytes * (each.primitive.label in learnt)
             peak = max(peak, _tile(each.primitive, each.tiling, machine))
-        total = sum([priced.cost] * times, total)
+        layers.append((priced, times))
         primitives |= dict.fromkeys(layer.primitives)
         kinds |= dict.fromkeys(kinds_of(steps, both))
-        ways |= dict.fromkeys(_ways(priced))
     site, _ = sites[-1]
-    return _Run(
-        total,
-        weights,
-        peak,
-        tuple(primitives),
-        tuple(kinds),
-        tuple(ways),
-        write(form, site),
-        growth(form, site),
+    return FormRun(
+        layers=tuple(layers),
+        weight_bytes=weights,
+        peak_bytes=peak,
+        primitives=tuple(primitives),
+        kinds=tuple(kinds),
+        largest=write(form, site, options).largest,
+        grows=growth(form, site, options),
     )
 
 
@@ -199,17 +226,14 @@ def _tile(primitive: Primitive, tiling: Tiling | None, machine: Machine) -> int:
     return sum(tile_bytes(primitive, tiling, machine)) * held
 
 
-def _ways(priced: LayerCost) -> list[str]:
-    return [f"{each.primitive.label}: {each.way}" for each in priced.primitives if each.way]
-
-
-def _row(labels: Row, run: _Run, plain: _Run, wide: _Run, machine: Machine, study: Study) -> Row:
-    peak = machine.array.macs_per_cycle
-    efficiency = run.cost.utilisation(peak) / plain.cost.utilisation(peak)
-    exposed = run.cost.vector_cycles / run.cost.cycles if run.cost.cycles else 0.0
-    verdict: Verdict = judge(
-        efficiency_ratio=efficiency,
-        exposed_share=exposed,
+def judged(
+    run: FormRun, plain: FormRun, machine: Machine, study: Study, cost: Cost | None = None
+) -> Verdict:
+    """What the rule says of a form beside the plain convolution; ``cost`` if it is another."""
+    cost = run.cost if cost is None else cost
+    return judge(
+        efficiency_ratio=efficiency_ratio(cost, plain.cost, machine),
+        exposed_share=exposed_share(cost),
         grows=run.grows,
         kinds=run.kinds,
         plain_kinds=plain.kinds,
@@ -217,29 +241,48 @@ def _row(labels: Row, run: _Run, plain: _Run, wide: _Run, machine: Machine, stud
         machine=machine,
         thresholds=study.thresholds,
     )
-    energy = energy_of(run.cost, machine)
-    largest = run.graph.largest
+
+
+def efficiency_ratio(cost: Cost, plain: Cost, machine: Machine) -> float:
+    """Utilisation of the array, as a part of the plain convolution's."""
+    peak = machine.array.macs_per_cycle
+    return cost.utilisation(peak) / plain.utilisation(peak)
+
+
+def exposed_share(cost: Cost) -> float:
+    """The part of the cycles in which the vector unit is alone at work."""
+    return cost.vector_cycles / cost.cycles if cost.cycles else 0.0
+
+
+def _row(
+    labels: Row, run: FormRun, plain: FormRun, wide: FormRun, machine: Machine, study: Study
+) -> Row:
+    verdict = judged(run, plain, machine, study)
+    cost, measure = run.cost, plain.cost
+    energy = energy_of(cost, machine)
     return replace(
         labels,
-        cycles=run.cost.cycles,
-        cycles_ratio=run.cost.cycles / plain.cost.cycles,
-        work_ratio=run.cost.macs / plain.cost.macs,
-        efficiency_ratio=efficiency,
-        wide_ratio=run.cost.cycles / wide.cost.cycles,
-        exposed_share=exposed,
-        array_macs=run.cost.macs,
-        vector_ops=run.cost.vector_ops,
-        dram_bytes=run.cost.dram_bytes,
+        cycles=cost.cycles,
+        cycles_ratio=cost.cycles / measure.cycles,
+        work_ratio=cost.macs / measure.macs,
+        efficiency_ratio=efficiency_ratio(cost, measure, machine),
+        wide_ratio=cost.cycles / wide.cost.cycles,
+        exposed_share=exposed_share(cost),
+        array_macs=cost.macs,
+        vector_ops=cost.vector_ops,
+        dram_bytes=cost.dram_bytes,
         weight_bytes=run.weight_bytes,
-        dram_ratio=run.cost.dram_bytes / plain.cost.dram_bytes,
+        dram_ratio=cost.dram_bytes / measure.dram_bytes,
         peak_buffer_bytes=run.peak_bytes,
         energy_pj=None if energy is None else energy.total_pj,
-        largest_tensor=largest.name,
-        largest_elements=largest.elements,
+        largest_tensor=run.largest.name,
+        largest_elements=run.largest.elements,
         macs_pixels=run.grows.macs_pixels,
         macs_channels=run.grows.macs_channels,
         kinds=run.kinds,
         supports=tuple((kind, str(how)) for kind, how in supports(run.primitives, machine).items()),
         ways=run.ways,
         failed=tuple(verdict.failed.items()),
+        missing=run.missing,
+        budget=tuple(cost.budget.items()),
     )

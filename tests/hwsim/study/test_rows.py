@@ -11,11 +11,19 @@ from typer.testing import CliRunner
 from hwsim.cli import app
 from hwsim.evaluate import compare_forms
 from hwsim.io import preset
-from hwsim.io.studies import read_study
-from hwsim.lowering import FORMS
-from hwsim.report.study import study_csv, study_json, study_picture
-from hwsim.study import Row, Study, crossings, rows
-from hwsim.study.words import friendly_under, page
+from hwsim.io.studies import answers_from, read_answers, read_study
+from hwsim.lowering import FORMS, Options
+from hwsim.report.study import (
+    packed,
+    study_csv,
+    study_document,
+    study_json,
+    study_picture,
+    unpacked,
+)
+from hwsim.study import Answers, Row, Study, answered, crossings, parts, rows, together
+from hwsim.study.summary import friendly_under
+from hwsim.study.words import page
 
 FORMS_SHOWN = (
     "convolution",
@@ -99,22 +107,27 @@ def test_what_does_not_fit_is_a_row_with_the_reason():
 
 
 def test_the_page_has_the_verdict_and_its_conditions(found):
-    text = page(SMALL, found, crossings(64))
+    text = page(SMALL, Answers(rows=tuple(found), crossings=crossings(64)))
     fused = [row for row in found if row.form == "xvolution-fused" and row.direction == "forward"]
     friendly = sum(row.friendly for row in fused)
-    assert f"conv-friendly in {friendly} of\n2 cases" in text
+    assert f"conv-friendly in {friendly} of 2 cases" in text
     assert all(f"| `{form}` |" in text for form in FORMS_SHOWN)
     assert all(FORMS[form].sentence in text for form in FORMS_SHOWN)
 
 
 def test_a_verdict_follows_its_rows(found):
+    def said(*asked):
+        return page(SMALL, Answers(rows=tuple(asked)))
+
     fused = [row for row in found if row.form == "xvolution-fused"]
     yes = [replace(row, failed=(), reason="") for row in fused]
     no = [replace(row, failed=(("efficiency", "0.10"),)) for row in fused]
-    assert "**Verdict: yes.**" in page(SMALL, yes, ())
-    assert "**Verdict: no.**" in page(SMALL, no, ())
-    assert "**Verdict: it depends.**" in page(SMALL, [*yes, *no], ())
-    assert "does not ask" in page(SMALL, [], ())
+    assert "**Verdict: yes.**" in said(*yes)
+    assert "It holds in every case on tpu-v1." in said(*yes)
+    assert "**Verdict: no.**" in said(*no)
+    assert "It holds in no case on tpu-v1, though everything it needs is executed." in said(*no)
+    assert "**Verdict: it depends.**" in said(*yes, *no)
+    assert "does not ask" in said()
 
 
 def test_other_thresholds_change_what_they_bound_and_nothing_else(found):
@@ -131,7 +144,9 @@ def test_other_thresholds_change_what_they_bound_and_nothing_else(found):
 
 
 def test_files_carry_the_rows(found):
-    document = json.loads(study_json(SMALL, found, crossings(64)))
+    answers = Answers(rows=tuple(found), crossings=crossings(64))
+    written = study_document(SMALL, answers, [preset("tpu-v1")])
+    document = json.loads(study_json(written))
     assert [row["cycles"] for row in document["rows"]] == [row.cycles for row in found]
     read = list(csv.DictReader(StringIO(study_csv(found))))
     assert [int(row["cycles"]) for row in read] == [row.cycles for row in found]
@@ -139,17 +154,67 @@ def test_files_carry_the_rows(found):
     assert study_picture(found) == study_picture(found)
 
 
+def test_answers_are_read_back_as_they_were(found, tmp_path):
+    answers = Answers(rows=tuple(found), crossings=crossings(64))
+    document = json.loads(study_json(study_document(SMALL, answers, [preset("tpu-v1")])))
+    assert answers_from(document) == (SMALL, answers)
+    assert unpacked(json.loads(json.dumps(packed(document)))) == document
+    path = tmp_path / "study.json"
+    for text, sentence in (
+        ("{}", "no 'study'"),
+        ("{", "Expecting property name"),
+        (json.dumps({**document, "rows": [{}]}), r"rows\.0\.machine: field required"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=f"must be JSON of hwsim study, and it is.*{sentence}"):
+            read_answers(path)
+
+
+def test_parts_together_are_the_whole_study(found):
+    asked = replace(SMALL, networks=("resnet34", "resnet50"), batches=(1,), training=())
+    each = parts(asked, [preset("tpu-v1")])
+    assert [(part.study.networks, part.growth) for part in each] == [
+        (("resnet34",), True),
+        (("resnet50",), False),
+    ]
+    small = [replace(part.study, growth_sides=(7,), growth_channels=(64,)) for part in each]
+    answers = together(
+        asked, (answered(part._replace(study=s)) for part, s in zip(each, small, strict=True))
+    )
+    assert list(answers.rows) == list(rows(asked, [preset("tpu-v1")]))
+    assert {place.machine for place in answers.curves} == {"tpu-v1"}
+    assert len(answers.curves) == 6
+
+
 def test_two_runs_write_the_same_bytes(tmp_path):
     line = "study --machine tpu-v1 --batch 1 --network resnet34 --stage conv5_x"
-    words = [*line.split(), "--form", "convolution", "--form", "xvolution-fused", "--out"]
+    path = tmp_path / "small.toml"
+    path.write_text("growth_sides = [7]\ngrowth_channels = [64]\n")
+    words = [*line.split(), "--form", "convolution", "--form", "xvolution-fused"]
+    words += ["--assumptions", str(path), "--out"]
     for name in ("a", "b"):
         result = CliRunner().invoke(app, [*words, str(tmp_path / name)])
         assert result.exit_code == 0, result.output
-        assert result.output.startswith("2 rows; the verdict is in ")
-    files = ("study.md", "study.json", "study.csv", "study.svg")
+        assert "2 rows; the verdict is in " in result.output
+    files = ("study.md", "study.html", "study.json", "study.csv", "study.svg")
     assert sorted(each.name for each in (tmp_path / "a").iterdir()) == sorted(files)
     for name in files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_printed_assumptions_are_the_packaged_ones_and_can_be_given_back(tmp_path):
+    printed = CliRunner().invoke(app, ["study", "--print-assumptions"]).output
+    path = tmp_path / "mine.toml"
+    path.write_text(printed.replace("length = 1", "length = 2"), encoding="utf-8")
+    changed = read_study(path)
+    path.write_text(path.read_text("utf-8").replace("[7, 14, 28, 56, 112]", "[7]"), "utf-8")
+    assert changed == replace(read_study(), options=Options(length=2))
+    words = f"study --assumptions {path} --machine tpu-v1 --batch 1 --network resnet34"
+    words += f" --stage conv5_x --form xvolution-fused --no-html --no-picture --out {tmp_path}"
+    assert CliRunner().invoke(app, words.split()).exit_code == 0
+    study, answers = read_answers(tmp_path / "study.json")
+    assert study.options.length == 2
+    assert [row.form for row in answers.rows] == ["xvolution-fused"]
 
 
 def test_the_packaged_study_asks_everything():
@@ -173,6 +238,11 @@ def test_the_packaged_study_asks_everything():
         ("[thresholds]\nefficiency = 9", "thresholds.efficiency must be a number from 0 to 2"),
         ("vary_efficiency = [-1]", "thresholds.efficiency must be a number from 0 to 2, not -1"),
         ("batches = [", ""),
+        ("[options]\nlength = 0", "length must be an integer of at least 1, not 0"),
+        ("[options]\ndirections = [[0]]", "each of options.directions must be a pair as in [0, 1]"),
+        ("options = 3", "options must be a table, not 3"),
+        ("[changes]\ndram_factor = 0", "changes.dram_factor must be an integer of at least 1"),
+        ("growth_sides = [0]", "each of growth_sides must be an integer of at least 1, not 0"),
     ],
 )
 def test_a_declaration_that_is_none_gets_one_sentence(tmp_path, text, sentence):
