@@ -75,14 +75,15 @@ ANSWERS: Mapping[str, Answer] = MappingProxyType(
         "A6": Answer(
             (NO_EXTRA_OPERATOR,),
             "false: one more kind",
-            "It needs an elementwise product of features. Machines that have one run it; those "
-            "that only convolve do not.",
+            "It needs an elementwise product of features, in every form, squares included. Five of "
+            "the eight machines modelled have one and run it; the others only convolve.",
         ),
         "A7": Answer(
             (NO_EXTRA_COMPUTATION,),
             "false, except with tied kernels",
             "Fused it takes 5 times the array's products (13/9 in two passes with a 1×1 attention "
-            "kernel), and at least 4 times the cycles. Only tied kernels add nothing on the array.",
+            "kernel), and at least 4 times the cycles. Only tied kernels add nothing on the array; "
+            "in time even they do.",
         ),
         "A8": Answer(
             (PLUG_AND_PLAY,),

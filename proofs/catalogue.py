@@ -14,6 +14,7 @@ from proofs.claims import (
     folding,
     forms,
     gradients,
+    growth,
     hardware,
     integers,
     locality,
@@ -51,6 +52,7 @@ MODULES: tuple[ModuleType, ...] = (
     rounding,
     gradients,
     machines,
+    growth,
     hardware,
     work,
 )

@@ -24,6 +24,7 @@ from proofs.claim import Claim
 from proofs.domain import written
 from proofs.io import append_accuracies, read_accuracies, read_results, write_results
 from proofs.junit import junit_xml
+from proofs.machines import tables
 from proofs.pool import check_each
 from proofs.render import claims_page, origin
 from proofs.verdict import Verdict, check
@@ -145,7 +146,7 @@ def render_page(
 ) -> None:
     """Write all claims and verdicts as a page of Markdown."""
     _check_directory(file)
-    page = claims_page(_decide(tuple(CLAIMS.values()), jobs))
+    page = claims_page(_decide(tuple(CLAIMS.values()), jobs), tables())
     if file is None:
         typer.echo(page, nl=False)
     else:

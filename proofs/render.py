@@ -45,14 +45,18 @@ we know second-hand from summaries: the wording is ours. “Ours” marks what n
 """
 
 
-def claims_page(verdicts: Sequence[Verdict]) -> str:
-    """Return the page: twelve answers, the claims of each, and a section for every claim."""
+def claims_page(verdicts: Sequence[Verdict], machines: str = "") -> str:
+    """Return the page: twelve answers, the claims of each, and a section for every claim.
+
+    ``machines`` is the section on machines, as ``proofs.machines.tables`` writes it.
+    """
     parts = [
         HEADER,
         *_answers(verdicts),
         "",
         LEGEND,
         *_topics(verdicts),
+        machines,
         *_undecided(),
         *_hypotheses_known(),
         "## Every claim\n",

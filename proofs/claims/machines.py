@@ -1,95 +1,38 @@
-"""Claims about machines: which of them run X-volution at all, how well, and what grows.
+"""Claims about machines: which of them run X-volution at all, how well, and in what buffers.
 
-On every preset of ``hwsim`` and every stage of ResNet at 224², batch 1, a 3×3 layer in each form.
-A form is *conv-friendly* on a machine and stage if it reaches 0.9 of the plain convolution's
-utilisation of the array, exposes at most a tenth of its cycles to the vector unit, forms no tensor
-of pixels × pixels, and needs convolution and elementwise work only, natively.
+All on the rows of ``proofs.machines``: every preset of ``hwsim``, every stage of ResNet-34. A form
+is *conv-friendly* on a machine and a stage by the rule of ``hwsim.study.rule``: it reaches 0.9 of
+the plain convolution's utilisation of the array, exposes at most a tenth of its cycles to the
+vector unit, has no tensor like n × n or C²K²n, and needs convolution, elementwise work and shifts
+only, natively.
 """
 
 from collections.abc import Iterator
-from functools import cache
 
-from hwsim import preset, preset_names
-from hwsim.evaluate import LayerCost, cost_layers
-from hwsim.lowering import convolution_layer, lower
-from hwsim.workload import ELEMENTWISE_KINDS, Convolution
-from proofs.article import (
-    IRREGULAR,
-    LINEAR_COST,
-    NO_EXTRA_COMPUTATION,
-    NO_EXTRA_OPERATOR,
-    ours,
-)
+from hwsim import preset
+from proofs.article import IRREGULAR, NO_EXTRA_OPERATOR, ours
 from proofs.claim import Hypothesis, claim
 from proofs.domain import Case, Cases, grid
+from proofs.machines import (
+    FUSED,
+    LEVELS,
+    MACHINES,
+    MERGED,
+    SOFTMAX,
+    STAGES,
+    buffer_ratio,
+    row,
+    runs,
+    support,
+)
 
-MACHINES = tuple(sorted(preset_names()))
-STAGES = {"conv2_x": (64, 56), "conv3_x": (128, 28), "conv4_x": (256, 14), "conv5_x": (512, 7)}
-COMPARED = ("convolution", "xvolution-fused", "attention", "aa-convolution")
 EFFICIENCY, EXPOSED = 0.9, 0.1  # of the decision rule
-
-
-def _site(channels: int, side: int) -> Convolution:
-    return Convolution(
-        in_channels=channels,
-        out_channels=channels,
-        height=side,
-        width=side,
-        kernel_h=3,
-        kernel_w=3,
-        padding=1,
-    )
-
-
-@cache
-def kinds(form: str) -> frozenset[str]:
-    """Kinds of primitive that a form needs beside convolutions, activations apart."""
-    needed = lower(form, _site(64, 4), relu=False)
-    return frozenset(each.kind for each in needed if not isinstance(each, Convolution))
-
-
-@cache
-def costs(machine: str, stage: str) -> dict[str, LayerCost]:
-    """Cost of a 3×3 layer of a stage in the forms compared."""
-    site = _site(*STAGES[stage])
-    layers = [convolution_layer(form, site, relu=False, form=form) for form in COMPARED]
-    return {cost.form: cost for cost in cost_layers(layers, preset(machine))}
-
-
-def support(machine: str, form: str) -> str:
-    """The weakest support that a machine has for what a form needs: native, emulated or none."""
-    levels = {str(preset(machine).supports(kind).level) for kind in kinds(form)}
-    order = ("not executable", "emulated", "native")
-    return next((level for level in order if level in levels), "native")
-
-
-def efficiency(machine: str, stage: str, form: str) -> float:
-    """Utilisation of the array relative to the plain convolution's."""
-    peak = preset(machine).array.macs_per_cycle
-    found = costs(machine, stage)
-    return found[form].cost.utilisation(peak) / found["convolution"].cost.utilisation(peak)
-
-
-def exposed(machine: str, stage: str, form: str) -> float:
-    """Part of the cycles in which only the vector unit works."""
-    cost = costs(machine, stage)[form].cost
-    return cost.vector_cycles / cost.cycles
-
-
-def is_conv_friendly(machine: str, stage: str, form: str) -> bool:
-    """The decision rule at the head of this file."""
-    return (
-        kinds(form) <= set(ELEMENTWISE_KINDS)
-        and support(machine, form) == "native"
-        and efficiency(machine, stage, form) >= EFFICIENCY
-        and exposed(machine, stage, form) <= EXPOSED
-    )
 
 
 def _explain_support(machine: str) -> str:
     by_level = {
-        level: [each for each in MACHINES if support(each, "xvolution-fused") == level]
-        for level in ("native", "emulated", "not executable")
+        level: [each for each in MACHINES if support(each, FUSED) == level]
+        for level in reversed(LEVELS)
     }
     said = (f"{level}: {', '.join(names)}" for level, names in by_level.items() if names)
     return f"{machine} has no elementwise multiplication of features; {'; '.join(said)}"
@@ -107,55 +50,106 @@ def _explain_support(machine: str) -> str:
 )
 def every_machine_that_convolves_runs_fused_x_volution(machine: str) -> bool:
     """Every machine that runs a convolution runs the fused X-volution (feature form)."""
-    return support(machine, "xvolution-fused") != "not executable"
+    return runs(machine, FUSED)
 
 
-def _multiplying(*, able: bool) -> Iterator[Case]:
+def _multiplying(*, able: bool) -> Iterator[str]:
     for machine in MACHINES:
         if (str(preset(machine).supports("multiply").level) != "not executable") == able:
-            yield {"machine": machine}
+            yield machine
+
+
+def _with_forms(forms: tuple[str, ...], *, able: bool) -> Cases:
+    def cases() -> Iterator[Case]:
+        return ({"machine": m, "form": f} for m in _multiplying(able=able) for f in forms)
+
+    return Cases(cases)
 
 
 @claim(
     source=ours("A6"),
     status="conditional",
     evidence="exhaustive search",
-    why="One elementwise product and one convolution are all there is to it.",
-    over=Cases(lambda: _multiplying(able=True)),
+    why="Elementwise products and sums, shifts and one convolution are all there is to it.",
+    over=_with_forms((*MERGED, "xvolution-tied"), able=True),
     hypotheses=(
         Hypothesis(
             text="the machine multiplies features element by element",
-            without=Cases(lambda: _multiplying(able=False)),
+            without=_with_forms((FUSED,), able=False),
         ),
     ),
 )
-def a_machine_that_multiplies_elementwise_runs_fused_x_volution(machine: str) -> bool:
-    """A machine that multiplies features element by element runs fused X-volution, no reason left.
+def a_machine_that_multiplies_elementwise_runs_fused_x_volution(machine: str, form: str) -> bool:
+    """A machine that multiplies features element by element runs every fused form of X-volution.
 
-    On every stage of ResNet; a shift is a second read at another address at least.
+    Natively, but for the shift, which is a second read at another address where nothing moves it:
+    the feature form in one pass and in two, with shared products, with tied kernels, with squares.
     """
-    return all(not costs(machine, stage)["xvolution-fused"].not_executable for stage in STAGES)
+    return support(machine, form) == "native"
+
+
+def _explain_squares(machine: str) -> str:
+    lacking = [
+        kind
+        for kind, how in row(machine, STAGES[0], "xvolution-square").supports
+        if how.startswith("not executable")
+    ]
+    return f"{machine} cannot {' nor '.join(lacking)} features element by element"
+
+
+@claim(
+    source=ours("A6"),
+    status="false",
+    evidence="exhaustive search",
+    why="A square is a product of a feature with itself, and what lacks the one lacks the other.",
+    over=Cases(lambda: ({"machine": each} for each in _multiplying(able=False))),
+    order="the presets without elementwise multiplication, by name",
+    explain=_explain_squares,
+)
+def squares_let_a_machine_without_products_run_x_volution(machine: str) -> bool:
+    """With squares in place of products, a machine without elementwise products runs X-volution.
+
+    x ⊙ y = ¼[(x + y)² − (x − y)²]: sums of features, one square, one convolution.
+    """
+    return runs(machine, "xvolution-square")
 
 
 @claim(
     source=IRREGULAR,
     status="measured",
     evidence="count",
-    why="Softmax over all pixels needs an exponential, a division and a tensor of pixels × pixels.",
-    over=grid(
-        machine=MACHINES,
-        stage=tuple(STAGES),
-        form=("attention", "aa-convolution"),
-    ),
-    rule="the rule for conv-friendly at the head of proofs/claims/machines.py",
+    why="Softmax over all pixels needs an exponential, a division and a tensor of pixels × pixels; "
+    "in blocks it saves the tensor, not the exponential.",
+    over=grid(machine=MACHINES, stage=STAGES, form=SOFTMAX),
+    rule="the rule for conv-friendly of hwsim/study/rule.py at its default thresholds",
 )
 def softmax_attention_is_conv_friendly_nowhere(machine: str, stage: str, form: str) -> bool:
     """Softmax attention, alone or beside a convolution (AA-Net), is conv-friendly on no machine.
 
-    Nor natively executable on any that is modelled.
+    Nor natively executable on any that is modelled; in blocks that keep scores on chip neither.
     """
-    native = support(machine, form) == "native"
-    return not native and not is_conv_friendly(machine, stage, form)
+    return support(machine, form) != "native" and not row(machine, stage, form).friendly
+
+
+@claim(
+    source=ours("A9"),
+    status="bounded",
+    evidence="count",
+    why="Scores of all pairs of pixels outgrow the convolution beside them: n² against n.",
+    over=grid(machine=MACHINES),
+)
+def aa_net_idles_the_array_on_large_maps_only(machine: str) -> bool:
+    """Beside AA-Net's attention the array works < 0.2 as well in conv2_x, but > 0.7 in conv5_x.
+
+    Utilisation relative to the plain convolution's, at 56×56 and 7×7 pixels, on every machine. So
+    the harm of irregular branches depends on where they stand.
+    """
+    large, small = (row(machine, stage, "aa-convolution") for stage in ("conv2_x", "conv5_x"))
+    return large.efficiency_ratio < 0.2 and small.efficiency_ratio > 0.7
+
+
+def _in_stage(stage: str) -> Cases:
+    return Cases(lambda: ({"machine": m, "stage": stage} for m in _multiplying(able=True)))
 
 
 @claim(
@@ -164,14 +158,9 @@ def softmax_attention_is_conv_friendly_nowhere(machine: str, stage: str, form: s
     evidence="count",
     why="At 7×7 pixels the convolution's products outweigh everything else; at 28×28 moving five "
     "times the channels through DRAM does not hide on a fast array.",
-    over=Cases(lambda: ({**each, "stage": "conv5_x"} for each in _multiplying(able=True))),
+    over=_in_stage("conv5_x"),
     hypotheses=(
-        Hypothesis(
-            text="the layer is of the last stage, 7×7 pixels",
-            without=Cases(
-                lambda: ({**each, "stage": "conv3_x"} for each in _multiplying(able=True))
-            ),
-        ),
+        Hypothesis(text="the layer is of the last stage, 7×7 pixels", without=_in_stage("conv3_x")),
     ),
     rule="utilisation at least 0.9 of the plain convolution's, vector time exposed at most a tenth",
 )
@@ -180,53 +169,39 @@ def fused_x_volution_is_as_efficient_in_the_last_stage(machine: str, stage: str)
 
     In conv3_x that fails on some machines: the failure without the hypothesis is the first.
     """
-    return (
-        efficiency(machine, stage, "xvolution-fused") >= EFFICIENCY
-        and exposed(machine, stage, "xvolution-fused") <= EXPOSED
-    )
+    found = row(machine, stage, FUSED)
+    return found.efficiency_ratio >= EFFICIENCY and found.exposed_share <= EXPOSED
 
 
 @claim(
-    source=NO_EXTRA_COMPUTATION,
+    source=ours("A9"),
+    status="identity",
+    evidence="count",
+    why="It is the feature form with half of the products to make, write and read.",
+    over=grid(machine=MACHINES, stage=STAGES),
+)
+def one_product_for_two_directions_is_never_less_friendly(machine: str, stage: str) -> bool:
+    """Wherever the feature form is conv-friendly, it is with one product for d and −d, too.
+
+    And takes no more cycles, on any machine and stage.
+    """
+    shared, fused = (row(machine, stage, form) for form in ("xvolution-shared", FUSED))
+    return shared.friendly >= fused.friendly and shared.cycles <= fused.cycles
+
+
+@claim(
+    source=ours("A9"),
     status="bounded",
     evidence="count",
-    why="1 + D = 5 times the products, on an array that was busy with the convolution already.",
-    over=grid(machine=MACHINES, stage=tuple(STAGES)),
+    why="A tile of [x; T(x)] is cut in channels like a tile of x.",
+    over=grid(machine=MACHINES, stage=STAGES, form=(*MERGED, "xvolution-tied")),
 )
-def fused_x_volution_takes_at_least_four_times_the_cycles(machine: str, stage: str) -> bool:
-    """In cycles, fused X-volution takes at least 4 times the plain convolution, on every machine.
+def fused_x_volution_holds_at_most_three_times_the_buffer(
+    machine: str, stage: str, form: str
+) -> bool:
+    """Fused X-volution fits the buffers of every machine, at most 3 times the convolution's bytes.
 
-    With equal 3×3 kernels and four directions, whether or not the machine can do the products.
+    The largest tile that the schedule with the fewest cycles holds, of any form that merges.
     """
-    found = costs(machine, stage)
-    return found["xvolution-fused"].cost.cycles >= 4 * found["convolution"].cost.cycles
-
-
-GROWING = ("convolution", "xvolution-fused", "xvolution-training", "attention-unnormalised")
-
-
-def _products(form: str, side: int, channels: int) -> int:
-    needed = lower(form, _site(channels, side), relu=False)
-    return sum(each.macs for each in needed if isinstance(each, Convolution))
-
-
-@claim(
-    source=LINEAR_COST,
-    status="conditional",
-    evidence="count",
-    why="Products per pixel do not depend on how many pixels there are; scores of all pairs do.",
-    over=grid(form=GROWING, side=(4, 8, 16), channels=(1, 8)),
-    hypotheses=(
-        Hypothesis(
-            text="no pixel is compared with all pixels",
-            without=grid(form=("attention",), side=(4,), channels=(8,)),
-        ),
-    ),
-)
-def array_work_is_linear_in_the_number_of_pixels(form: str, side: int, channels: int) -> bool:
-    """Four times the pixels take four times the MACs: of PSSA, and of attention without softmax.
-
-    One layer, n·(1 + D)·K²·C² for the fused form and O(n·C²) for unnormalised attention; softmax
-    attention takes 2·n²·C more.
-    """
-    return _products(form, 2 * side, channels) == 4 * _products(form, side, channels)
+    found = row(machine, stage, form)
+    return not found.reason and buffer_ratio(machine, stage, form) <= 3

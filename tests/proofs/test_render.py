@@ -10,6 +10,7 @@ from proofs.article import UNDECIDED, ours
 from proofs.catalogue import CLAIMS
 from proofs.claim import Claim, Hypothesis, claim
 from proofs.domain import grid
+from proofs.machines import tables
 from proofs.render import claims_page
 from proofs.verdict import check
 
@@ -17,7 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
 
 
 def test_the_page_in_the_documentation_is_what_the_code_generates(verdict_of):
-    page = claims_page([verdict_of(id_) for id_ in CLAIMS])
+    page = claims_page([verdict_of(id_) for id_ in CLAIMS], tables())
     assert PAGE.read_text(encoding="utf-8") == page, "run: proofs render docs/claims.md"
 
 

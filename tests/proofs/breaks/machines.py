@@ -1,8 +1,11 @@
 """How to break claims about work, sizes, cycles and machines."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from proofs.claims import hardware, machines, sizes, work
+from proofs import machines as data
+from proofs.claims import growth, hardware, machines, sizes, work
 from tests.proofs.breaks.wrongs import Break, twice
 
 
@@ -41,7 +44,9 @@ def filter_read_once_more(right):
 def lower_as(form, instead):
     """Lower one form as if it were another."""
     return lambda right: (
-        lambda asked, site, **options: right(instead if asked == form else asked, site, **options)
+        lambda asked, *given, **options: right(
+            instead if asked == form else asked, *given, **options
+        )
     )
 
 
@@ -72,37 +77,89 @@ def one_mac_more(right):
     return wrong
 
 
-def halved(right):
-    return lambda *args: right(*args) / 2
+def instead_of(form, other):
+    """A form's row is another form's."""
+    return lambda right: (
+        lambda machine, stage, asked: right(machine, stage, other if asked == form else asked)
+    )
 
 
-def as_attention(right):
-    """Fused X-volution costs, and lacks, what softmax attention does."""
-    return lambda *args: right(*args) | {"xvolution-fused": right(*args)["attention"]}
+def cycles_as(form, other):
+    return lambda right: (
+        lambda machine, asked, *given: right(machine, other if asked == form else asked, *given)
+    )
 
 
-def as_convolution(right):
-    return lambda *args: right(*args) | {"xvolution-fused": right(*args)["convolution"]}
+def changed(form, **scaled):
+    """Some numbers of a form's row are multiplied."""
+
+    def wrong(right):
+        def row(machine, stage, asked):
+            found = right(machine, stage, asked)
+            if asked != form:
+                return found
+            return replace(found, **{k: by * getattr(found, k) for k, by in scaled.items()})
+
+        return row
+
+    return wrong
+
+
+def all_native(_):
+    return lambda *_: "native"
+
+
+def all_run(_):
+    return lambda *_: True
 
 
 BREAKS: dict[str, tuple[Break, ...]] = {
     "every-machine-that-convolves-runs-fused-x-volution": (
-        Break("all native", machines, "support", lambda _: lambda *_: "native"),
+        Break("all run it", machines, "runs", all_run),
     ),
     "a-machine-that-multiplies-elementwise-runs-fused-x-volution": (
-        Break("attention instead", machines, "costs", as_attention),
+        Break("attention instead", data, "row", instead_of("xvolution-square", "attention")),
+    ),
+    "squares-let-a-machine-without-products-run-x-volution": (
+        Break("all run it", machines, "runs", all_run),
     ),
     "softmax-attention-is-conv-friendly-nowhere": (
-        Break("all native", machines, "support", lambda _: lambda *_: "native"),
+        Break("all native", machines, "support", all_native),
+    ),
+    "aa-net-idles-the-array-on-large-maps-only": (
+        Break("plain", machines, "row", instead_of("aa-convolution", "convolution")),
+        Break("halved", machines, "row", changed("aa-convolution", efficiency_ratio=0.5)),
     ),
     "fused-x-volution-is-as-efficient-in-the-last-stage": (
-        Break("half as efficient", machines, "efficiency", halved),
+        Break("half", machines, "row", changed("xvolution-fused", efficiency_ratio=0.5)),
+        Break("vector alone", machines, "row", instead_of("xvolution-fused", "xvolution-kernel")),
+    ),
+    "one-product-for-two-directions-is-never-less-friendly": (
+        Break("twice", machines, "row", changed("xvolution-shared", cycles=2)),
+        Break("attention", machines, "row", instead_of("xvolution-shared", "attention-tiled")),
+    ),
+    "fused-x-volution-holds-at-most-three-times-the-buffer": (
+        Break("tenfold", data, "row", changed("xvolution-fused", peak_buffer_bytes=10)),
     ),
     "fused-x-volution-takes-at-least-four-times-the-cycles": (
-        Break("convolution instead", machines, "costs", as_convolution),
+        Break("plain", growth, "row", instead_of("xvolution-square", "convolution")),
+    ),
+    "two-passes-with-a-small-kernel-are-faster-on-every-machine": (
+        Break("3×3", growth, "cycles", lambda right: lambda *given: right(*given[:4], 3)),
+    ),
+    "tied-kernels-are-free-on-the-array-not-in-time": (
+        Break("plain", growth, "row", instead_of("xvolution-tied", "convolution")),
+        Break("one more", growth, "row", changed("xvolution-tied", array_macs=2)),
     ),
     "array-work-is-linear-in-the-number-of-pixels": (
-        Break("PSSA is attention", machines, "lower", lower_as("xvolution-fused", "attention")),
+        Break("PSSA is attention", growth, "macs", lower_as("xvolution-fused", "attention")),
+    ),
+    "cycles-grow-no-faster-than-the-pixels": (
+        Break("PSSA is attention", growth, "cycles", cycles_as("xvolution-fused", "attention")),
+    ),
+    "no-tensor-of-x-volution-outgrows-the-image": (
+        Break("stored", growth, "growth", lower_as("xvolution-fused", "xvolution-kernel-stored")),
+        Break("scores", growth, "growth", lower_as("xvolution-fused", "attention")),
     ),
     "stored-kernels-take-c-squared-k-squared-n-numbers": (
         Break("stored twice", sizes, "dynamic_kernel", twice_over),
