@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.mutation.mutants import Mutant, mutants
-from benchmarks.mutation.trial import attempt, preload
+from benchmarks.mutation.trial import SECONDS, attempt, preload
 
 ROOT = Path(__file__).parents[2]
 EVERY_OPERATOR = (
@@ -63,6 +63,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Results, one line a mutant; continued if there.")],
     what: Annotated[str, typer.Option(help="operators or claims")] = "operators",
     minutes: Annotated[float, typer.Option(help="Stop after so long.")] = 30.0,
+    seconds: Annotated[
+        float, typer.Option(help="A mutant that takes longer does not end: killed by timeout.")
+    ] = SECONDS,
     only: Annotated[str, typer.Option(help="Only modules whose name holds this.")] = "",
 ) -> None:
     """Try mutants and write what became of them."""
@@ -76,7 +79,7 @@ def main(
     done = _known(out)
     preload()
     for target in {target for target, _ in todo}:
-        _check_control(target)
+        _check_control(target, seconds)
     console, end = Console(), time.monotonic() + 60 * minutes
     out.parent.mkdir(parents=True, exist_ok=True)
     with Progress(console=console) as bar, out.open("a", encoding="utf-8") as file:
@@ -87,16 +90,20 @@ def main(
                 continue
             if time.monotonic() > end:
                 break
-            outcome = attempt(target.name, target.path, mutant.source, target.tests)
+            outcome = attempt(
+                target.name, target.path, mutant.source, target.tests, seconds=seconds
+            )
             file.write(json.dumps(_row(target, mutant) | outcome._asdict(), ensure_ascii=False))
             file.write("\n")
             file.flush()
     _summary(console, out, len(todo))
 
 
-def _check_control(target: Target) -> None:
+def _check_control(target: Target, seconds: float) -> None:
     """Refuse to go on where the tests fail without a mistake: then everything would be killed."""
-    outcome = attempt(target.name, target.path, target.path.read_text("utf-8"), target.tests)
+    outcome = attempt(
+        target.name, target.path, target.path.read_text("utf-8"), target.tests, seconds=seconds
+    )
     if outcome.fate != "survived":
         raise ValueError(f"tests of {target.name} must pass without a mistake, not be {outcome}")
 

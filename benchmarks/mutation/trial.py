@@ -56,16 +56,18 @@ def preload() -> None:
         del sys.modules[name]
 
 
-def attempt(name: str, path: Path, source: str, tests: Sequence[str]) -> Outcome:
+def attempt(
+    name: str, path: Path, source: str, tests: Sequence[str], *, seconds: float = SECONDS
+) -> Outcome:
     """Fork a child that imports the mutant under the module's name and runs the tests.
 
-    ``tests`` are pytest's own arguments.
+    ``tests`` are pytest's own arguments; a child that takes longer than ``seconds`` is ended.
     """
     start = time.perf_counter()
     child = os.fork()
     if child == 0:
         _child(name, path, source, tests)
-    while time.perf_counter() - start < SECONDS:
+    while time.perf_counter() - start < seconds:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             fate: Fate = "survived" if os.waitstatus_to_exitcode(status) == 0 else "killed"
