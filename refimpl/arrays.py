@@ -76,6 +76,14 @@ def check_upstream(operator: str, dy: Array, shape: tuple[int, ...]) -> None:
         )
 
 
+def zeros_for(x: Array, *factors: Array) -> Array:
+    """Zeros in the shape of ``x``, of the number type that sums of its products have.
+
+    A gradient of an integer array is no integer: what is summed into these zeros stays whole.
+    """
+    return np.zeros(x.shape, np.result_type(x, *factors))
+
+
 def is_integer(value: object) -> bool:
     """Whether a value is an integer, NumPy's included, and not a truth value."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)

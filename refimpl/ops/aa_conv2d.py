@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refimpl.arrays import Array, Pair, Shaped, check_upstream, pair, shaped
+from refimpl.arrays import Array, Pair, Shaped, check_upstream, pair, shaped, zeros_for
 from refimpl.ops.conv2d import conv2d, conv2d_backward, same_padding
 from refimpl.ops.global_attention import (
     attention_scale,
@@ -118,7 +118,7 @@ def aa_conv2d_backward(
         table = rel_h[position.rows] + rel_w[position.cols]
         d_queries = d_queries + _by_query(d_scores, table).swapaxes(2, 3)
         d_table = _table_gradient(d_scores, queries)
-        d_rel_h, d_rel_w = np.zeros_like(rel_h), np.zeros_like(rel_w)
+        d_rel_h, d_rel_w = zeros_for(rel_h, d_table), zeros_for(rel_w, d_table)
         np.add.at(d_rel_h, position.rows, d_table)
         np.add.at(d_rel_w, position.cols, d_table)
     grads = d_queries, np.matmul(queries, d_scores), np.matmul(upstream, weights)

@@ -19,7 +19,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refimpl.arrays import Array, Pair, Shaped, check_upstream, is_integer, pair, shaped, zero_pad
+from refimpl.arrays import (
+    Array,
+    Pair,
+    Shaped,
+    check_upstream,
+    is_integer,
+    pair,
+    shaped,
+    zero_pad,
+    zeros_for,
+)
 
 
 class Conv2dGrads(NamedTuple):
@@ -84,7 +94,7 @@ def conv2d_backward(
     )
     check_upstream("conv2d", dy, (len(x), len(w), *geometry.output))
     padded, kernels, upstream = geometry.pad(x), _split(w, 0, groups), _split(dy, 1, groups)
-    dx, dw = np.zeros_like(padded), np.zeros_like(kernels)
+    dx, dw = zeros_for(padded, kernels, dy), zeros_for(kernels, padded, dy)
     for u, v, window in geometry.taps():
         seen = _split(padded[window], 1, groups)
         back = _mix(kernels[..., u, v].swapaxes(1, 2), upstream)

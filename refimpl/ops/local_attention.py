@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refimpl.arrays import Array, Pair, Shaped, check_upstream, pair, shaped
+from refimpl.arrays import Array, Pair, Shaped, check_upstream, pair, shaped, zeros_for
 from refimpl.ops.conv2d import ConvGeometry, conv_geometry, same_padding
 from refimpl.ops.global_attention import Normalise
 from refimpl.ops.pssa import project, project_backward
@@ -103,7 +103,8 @@ def local_attention_backward(
         d_scores = pull_softmax(d_scores, weights)
     d_scores = d_scores * factor
 
-    dq, dk, dv = np.zeros_like(queries), np.zeros_like(keys), np.zeros_like(values)
+    dq, dk = zeros_for(queries, keys, d_scores), zeros_for(keys, queries, d_scores)
+    dv = zeros_for(values, weights, dy)
     for tap, seen in window.taps():
         upstream = d_scores[:, None, ..., tap]
         dq = dq + upstream * keys[seen]

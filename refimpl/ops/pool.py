@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refimpl.arrays import Array, Pair, Shaped, check_upstream, pair, shaped
+from refimpl.arrays import Array, Pair, Shaped, check_upstream, pair, shaped, zeros_for
 from refimpl.ops.conv2d import conv_geometry
 
 
@@ -54,7 +54,7 @@ def max_pool2d_backward(
     height, width = x.shape[2:]
     images, outputs = len(x) * x.shape[1], winner.shape[2] * winner.shape[3]
     targets = np.take_along_axis(sources[:, None, None], winner[None], axis=0)[0]
-    dx = np.zeros_like(x).reshape(images, height * width)
+    dx = zeros_for(x, dy).reshape(images, height * width)
     rows = np.arange(images)[:, None]
     np.add.at(dx, (rows, targets.reshape(images, outputs)), dy.reshape(images, outputs))
     return PoolGrads(dx.reshape(x.shape))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refimpl.arrays import Array, Shaped, check_upstream, pair, shaped
+from refimpl.arrays import Array, Shaped, check_upstream, pair, shaped, zeros_for
 
 
 class UpsampleGrads(NamedTuple):
@@ -53,7 +53,7 @@ def upsample_nearest_backward(
     check_upstream("upsample_nearest", dy, (*x.shape[:2], len(rows), len(cols)))
     n, c, h, w = x.shape
     targets = (rows[:, None] * w + cols).reshape(1, len(rows) * len(cols))
-    dx = np.zeros_like(x).reshape(n * c, h * w)
+    dx = zeros_for(x, dy).reshape(n * c, h * w)
     np.add.at(dx, (np.arange(n * c)[:, None], targets), dy.reshape(n * c, targets.size))
     return UpsampleGrads(dx.reshape(x.shape))
 

@@ -119,6 +119,19 @@ def test_the_number_type_is_the_callers(case: OperatorCase, dtype):
 
 
 @every_operator
+def test_gradients_of_integer_arrays_are_not_cut_to_integers(case: OperatorCase):
+    """An integer array has the gradient of the same numbers in float64: nothing is truncated."""
+    case = float_case(case)
+    whole = cast(case.inputs, lambda array: np.ceil(array).astype(np.int64))
+    as_floats = cast(whole, lambda array: array.astype(np.float64))
+    dy = np.random.default_rng(7).standard_normal(case.forward(as_floats).shape)
+    grads, expected = (dict(leaves(case.backward(dy, given))) for given in (whole, as_floats))
+    for path, _ in leaves(whole):
+        assert grads[path].dtype == np.float64, path
+        np.testing.assert_allclose(grads[path], expected[path], rtol=1e-12, atol=1e-12)
+
+
+@every_operator
 def test_a_batch_of_no_images_gives_an_empty_result_and_no_gradient_of_weights(case: OperatorCase):
     case = float_case(case)
     empty = of_a_batch(case, lambda array: array[:0])
