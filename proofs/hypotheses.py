@@ -15,6 +15,12 @@ HYPOTHESES: Mapping[str, str] = MappingProxyType(
         "rounding is to the nearest integer, ties upwards": (
             "ties to even can all fall the same way; truncation always does"
         ),
+        "sums and differences are kept in nine bits, one more than the operands": (
+            "eight bits saturate, and a saturated sum has another square"
+        ),
+        "the level that merges is the last": (
+            "an earlier one is multiplied with itself by the levels after it"
+        ),
         "no branch saturates": "what a clip cuts off cannot cancel any more",
         "the accumulator wraps or is wide enough, and does not saturate": (
             "a saturated sum depends on the order of its terms"

@@ -135,6 +135,43 @@ def array_work_is_linear_in_the_number_of_pixels(form: str, side: int, channels:
 
 
 @claim(
+    source=LINEAR_COST,
+    status="identity",
+    evidence="count",
+    why="Every output number takes a product for each tap of each product map.",
+    over=grid(side=(1, 4, 7, 14), channels=(1, 3, 8, 64)),
+)
+def pssa_takes_n_d_k2_c2_products(side: int, channels: int) -> bool:
+    """One level of PSSA takes n·D·K²·C² multiply-accumulates: 36·n·C² for D = 4 and K = 3."""
+    return macs("pssa", channels, side) == side**2 * 4 * 3**2 * channels**2
+
+
+def _sizes() -> list[Case]:
+    """Sizes around n = 16.5·C, where both take the same, and the stages of a ResNet."""
+    around = [(channels, side) for channels in (1, 2, 66) for side in (1, 4, 5, 6, 32, 33, 34)]
+    return [{"side": side, "channels": c} for c, side in (*around, *SHAPES.values())]
+
+
+@claim(
+    source=ours("A10"),
+    status="identity",
+    evidence="count",
+    why="36·n·C² against 3·n·C² + 2·n²·C: what is linear in pixels has the larger factor.",
+    over=Cases(_sizes),
+)
+def softmax_attention_takes_less_than_pssa_below_33_halves_c_pixels(
+    side: int, channels: int
+) -> bool:
+    """Softmax attention takes fewer products than PSSA if and only if n < 16.5·C pixels.
+
+    One head, q, k and v included. So it does from conv3_x on, and not in conv2_x: 56×56 pixels, 64
+    channels.
+    """
+    fewer = macs("attention", channels, side) < macs("pssa", channels, side)
+    return fewer == (2 * side**2 < 33 * channels)
+
+
+@claim(
     source=ours("A10"),
     status="conditional",
     evidence="count",

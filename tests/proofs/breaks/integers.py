@@ -1,10 +1,14 @@
 """How to break claims about integer arithmetic."""
 
 from proofs import smt
-from proofs.claims import integers
+from proofs.claims import integers, squares
 from tests.proofs.breaks.wrongs import Break, always
 
 BREAKS: dict[str, tuple[Break, ...]] = {
+    "squares-give-the-product-of-int8-in-nine-bits": (
+        Break("a bit short", squares, "kept", lambda right: lambda v, bits: right(v, bits - 1)),
+        Break("never saturates", squares, "kept", lambda _: lambda values, _: values),
+    ),
     "the-solver-reasons-about-the-shipped-rounding": (
         Break("floor", integers, "RULES", lambda right: right | {"half_up": right["floor"]}),
         Break("ties up", smt, "RULES", lambda right: right | {"half_even": smt.half_up}),

@@ -154,6 +154,13 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     "array-work-is-linear-in-the-number-of-pixels": (
         Break("PSSA is attention", growth, "macs", lower_as("xvolution-fused", "attention")),
     ),
+    "pssa-takes-n-d-k2-c2-products": (
+        Break("fused instead", growth, "macs", lower_as("pssa", "xvolution-fused")),
+    ),
+    "softmax-attention-takes-less-than-pssa-below-33-halves-c-pixels": (
+        Break("fused instead", growth, "macs", lower_as("pssa", "xvolution-fused")),
+        Break("without softmax", growth, "macs", lower_as("attention", "attention-unnormalised")),
+    ),
     "cycles-grow-no-faster-than-the-pixels": (
         Break("PSSA is attention", growth, "cycles", cycles_as("xvolution-fused", "attention")),
     ),

@@ -13,6 +13,7 @@ from proofs.claims import (
     merging,
     rounding,
     single_convolution,
+    stacked,
 )
 from refimpl.fuse import Folded, MergeError
 from tests.proofs.breaks.wrongs import Break, add_a_linear_term, always, opposite
@@ -90,6 +91,15 @@ def fused_as_trained(right):
 
 
 BREAKS: dict[str, tuple[Break, ...]] = {
+    "a-stack-is-even-and-of-degree-two-to-the-number-of-levels": (
+        Break("linear term", stacked, "pssa_stack", add_a_linear_term),
+        Break("one level", stacked, "pssa_stack", always(lengths=(1,))),
+    ),
+    "of-a-stack-the-last-level-merges": (
+        Break("always wraps", stacked, "shift_product", always(boundary="circular")),
+        Break("length ignored", stacked, "pssa_stack", always(lengths=(1, 1))),
+        Break("only one level", stacked, "pssa_stack", always(lengths=(1,))),
+    ),
     "every-form-computes-what-was-trained": (
         Break("bias dropped", forms, "fuse_xvolution", drop_the_fused_bias),
     ),
