@@ -7,6 +7,7 @@ claim is checked. ``OUT/index.html`` shows it all.
 """
 
 import base64
+import os
 import shlex
 import shutil
 import subprocess
@@ -110,7 +111,7 @@ def main(
     with _step("cost on three machines"):
         costs = _costs()
     with _step("claims"):
-        verdicts = proofs.check_all()
+        verdicts = proofs.check_all(jobs=os.cpu_count() or 1)
     with _step("the page"):
         manifest = io.read_manifest(out / "vectors")
         page = _render(

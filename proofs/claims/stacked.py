@@ -103,9 +103,10 @@ def of_a_stack_the_last_level_merges(
     stride: int,
     merged: Merged,
 ) -> bool:
-    """A convolution beside a stack of PSSA is ONE convolution of [x; T(y)], y entering the last level.
+    """A convolution beside a stack of PSSA is ONE convolution of [x; T(y)].
 
-    The levels before the last remain as they are: no kernel on [x; T(x)] replaces them.
+    Where y is what enters the last level. The levels before it remain as they are: no kernel on
+    [x; T(x)] replaces them.
     """
     draw = drawer(numbers)
     x = draw(*image, seed=1)
