@@ -77,10 +77,11 @@ def projected(which: str, tensors: Tensors, attributes: Attributes) -> Stages:
         "x_zero": attributes["x_zero"],
         "y_zero": attributes[f"{which}_zero"],
         "rounding": attributes["rounding"],
+        "accumulator": attributes.get("accumulator"),
     }
     found = conv2d_integer(own, alone)
-    output = found.pop("output")
-    return {**prefixed(f"{which}_", found), which: output}
+    shown = {name: found[name] for name in ("accumulator", "biased", "before_clip")}
+    return {**prefixed(f"{which}_", shown), which: found["output"]}
 
 
 def _weights(scores: Array, tokens: Tokens, tensors: Tensors, attributes: Attributes) -> Stages:

@@ -12,7 +12,7 @@ from refimpl.bitexact.formats import Cast, cast_of, format_named
 from refimpl.bitexact.integer_sum import integer_accumulator
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
 from refimpl.bitexact.requantise import FORMULAS
-from refimpl.bitexact.softmax import denominator_of
+from refimpl.bitexact.softmax import denominator_of, softmax_of
 from refimpl.bitexact.transcendental import function_of
 
 
@@ -100,7 +100,9 @@ def _softmax(attributes: Attributes, form: str) -> dict[str, Any]:
     if attributes.get("normalise", "softmax") == "none":
         return {"normalise": "none: the scaled scores are the weights"}
     declared = attributes.get("softmax", {})
-    if declared.get("kind", "float") == "integer":
+    kind = "integer" if declared.get("kind") == "integer" and form == "uint8" else "float"
+    softmax_of(declared, kind)
+    if kind == "integer":
         return {
             "normalise": "d = min(rule(max - z), last index) ; e = exp_table[d] ; S = sum e ; "
             "r = floor((2^R + floor(S/2))/S) ; a = floor((e*r*D + 2^(R-1))/2^R)",

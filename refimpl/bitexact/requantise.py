@@ -37,6 +37,7 @@ Rounding: TypeAlias = Literal[
     "float_even",
 ]  # fmt: skip
 
+FLOAT_RULE = "float_even"
 INT8 = (-128, 127)
 
 
@@ -65,6 +66,13 @@ def factor_of(tensors: Mapping[str, Array], prefix: str = "") -> Factor:
     return Factor(multiplier, tensors.get(f"{prefix}shift", np.zeros(len(multiplier), np.int64)))
 
 
+def float_scale(factor: Factor) -> Array:
+    """The binary32 scale nearest to each m/2^s, for the rule ``float_even``."""
+    return np.asarray(
+        np.ldexp(factor.multiplier.astype(np.float64), -factor.shift.astype(int))
+    ).astype(np.float32)
+
+
 def requantise(
     accumulator: Array,
     factor: Factor,
@@ -81,15 +89,15 @@ def requantise(
     ValueError
         If the rounding rule is unknown, its factor is of the wrong kind, or it might overflow.
     """
-    rule = _float_even if rounding == "float_even" else rounding_rule(rounding)
+    rule = _float_even if rounding == FLOAT_RULE else rounding_rule(rounding)
     wide = [1] * accumulator.ndim
     wide[channel_axis] = -1
     multiplier, shift = (each.reshape(wide) for each in factor)
-    if (rounding == "float_even") != (multiplier.dtype.kind == "f"):
+    if (rounding == FLOAT_RULE) != (multiplier.dtype.kind == "f"):
         raise ValueError(
             "the rule float_even must have binary32 scales for multipliers, and no other rule"
         )
-    if rounding == "float_even":
+    if rounding == FLOAT_RULE:
         return rule(accumulator, multiplier) + zero_point
     if int(multiplier.max(initial=0)) >= 2 ** min(31, 63 - bits):
         raise ValueError(
@@ -185,6 +193,8 @@ ALL_RULES: dict[str, Callable[[Array, Array], Array]] = RULES | {
     "tosa_double": _tosa_double,
 }
 """Every integer rule a case may name."""
+ROUNDINGS: tuple[str, ...] = (*ALL_RULES, FLOAT_RULE)
+"""Every rule that a case may declare, the one of binary32 scales too."""
 FORMULAS: dict[str, str] = {
     "half_up": "floor((a*m + 2^(s-1)) / 2^s)",
     "half_even": "nearest to a*m/2^s, ties to even",

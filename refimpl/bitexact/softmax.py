@@ -42,6 +42,36 @@ ROW_STAGES = frozenset({"row_maximum", "row_sum", "reciprocal"})  # one number a
 MOST_RECIPROCAL_BITS = 38  # e·r·D stays below 2⁶³ with e < 2¹⁶ and e·r ≤ 2^R
 
 
+FIELDS = {
+    "float": ("kind", "format", "exp", "sum", "normalise", "reciprocal"),
+    "integer": ("kind", "table", "index_bits", "rounding", "reciprocal_bits", "denominator",
+                "format"),
+}  # fmt: skip
+
+
+def softmax_of(declared: Attributes, kind: str) -> Attributes:
+    """The record of a softmax, checked to be one of this kind.
+
+    Raises
+    ------
+    ValueError
+        If it is of another kind, or has a field or a value that there is not.
+    """
+    if declared.get("kind", "float") != kind:
+        raise ValueError(f"the softmax here must be of kind {kind}, not {declared['kind']!r}")
+    unknown = set(declared) - set(FIELDS[kind])
+    if unknown:
+        raise ValueError(
+            f"a softmax of kind {kind} must have the fields {', '.join(FIELDS[kind])}, not "
+            f"{', '.join(sorted(unknown))}"
+        )
+    if declared.get("normalise", "reciprocal") not in ("reciprocal", "divide"):
+        raise ValueError(
+            f"a softmax must normalise by reciprocal or divide, not {declared['normalise']!r}"
+        )
+    return declared
+
+
 def softmax_float(
     scores: Array, inside: Array, declared: Attributes, tensors: Tensors
 ) -> tuple[Stages, Array]:
@@ -49,6 +79,7 @@ def softmax_float(
 
     Scores are labelled: their maximum is one of them, and has their format.
     """
+    softmax_of(declared, "float")
     labelled, scores = scores, decode(scores)
     form = declared.get("format", "fp32")
     to = default_cast(form)
@@ -103,6 +134,7 @@ def softmax_integer(scores: Array, inside: Array, declared: Attributes, tensors:
     ValueError
         If the table has not 2^index_bits entries, or a width does not fit 64 bits.
     """
+    softmax_of(declared, "integer")
     maximum = integer_maximum(scores, inside)
     index = integer_index(scores, maximum, inside, declared, tensors)
     powers = integer_powers(index, inside, declared, tensors)

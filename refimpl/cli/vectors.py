@@ -12,6 +12,8 @@ import typer
 from refimpl import io
 from refimpl.arrays import Array
 from refimpl.bitexact.operators import ALL_OPERATORS, OPERATORS
+from refimpl.bitexact.operators import ARITHMETICS as KNOWN
+from refimpl.bitexact.requantise import ROUNDINGS
 from refimpl.cli.sources import NETWORKS, layer_cases, onnx_node_cases
 from refimpl.cli.terminal import progress, sentences
 from refimpl.score.catalogue import CATALOGUE
@@ -19,6 +21,7 @@ from refimpl.score.measure import covered_ids
 from refimpl.score.models import operator_of
 from refimpl.vectors.case import ARITHMETICS, Case, Choices
 from refimpl.vectors.chain import chained_cases
+from refimpl.vectors.declare import must_concern, parsed, table_of
 from refimpl.vectors.diagnose import products
 from refimpl.vectors.dut import dut_cases, plan_of
 from refimpl.vectors.files.kinds import CASE_KINDS, TENSOR_KINDS
@@ -40,7 +43,7 @@ Layers = Annotated[
 ]
 Arithmetics = Annotated[
     list[str] | None,
-    typer.Option("--arithmetic", help=f"{' or '.join(ARITHMETICS)}; both if none."),
+    typer.Option("--arithmetic", help=f"{', '.join(KNOWN)}; {' and '.join(ARITHMETICS)} if none."),
 ]
 NetworkName = Annotated[str, typer.Option("--network", help=", ".join(NETWORKS))]
 Stage = Annotated[
@@ -59,11 +62,17 @@ def vectors(
     image: Annotated[
         str, typer.Option(help=f"A picture file, or {', '.join(io.PHOTOGRAPHS)}.")
     ] = "astronaut",
-    rounding: Annotated[
-        str, typer.Option(help="int8: half_up, half_even, floor or tflite_double.")
-    ] = "half_up",
+    rounding: Annotated[str, typer.Option(help=f"Integers: {', '.join(ROUNDINGS)}.")] = "half_up",
     order: Annotated[str, typer.Option(help="fp32: loop order, cuv or uvc.")] = "cuv",
     bias: Annotated[str, typer.Option(help="fp32: bias first or last.")] = "last",
+    declare: Annotated[
+        list[str] | None,
+        typer.Option(help="A field of the arithmetic, as in softmax.exp.kind=table (JSON values)."),
+    ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(help="A table of yours that is declared: NAME=row.npy, NAME:FORMAT=row.npy."),
+    ] = None,
     k_tile: Annotated[
         int | None, typer.Option(help="Show partial sums after every K_TILE taps.")
     ] = None,
@@ -134,6 +143,8 @@ def vectors(
       refimpl vectors out/mine --onnx model.onnx --node conv_7 --input x.npy
 
       refimpl vectors out/npu --dut dut.toml --sequence
+
+      refimpl vectors out/table --operator global_attention --declare softmax.exp.kind=table
     """
     with sentences():
         choices = Choices(
@@ -143,6 +154,8 @@ def vectors(
             bias_at=bias,
             k_tile=k_tile,
             im2col=im2col,
+            declared=parsed(declare or ()),
+            tables=dict(table_of(*each) for each in io.read_tables(table or ())),
         )
         written = Written(layout=layout, lanes=lanes, kinds=tuple(kinds.split(",")))
         sizes = Sizes(
@@ -175,6 +188,7 @@ def vectors(
             cases += chained_cases(chain.split(","), sizes, choices, seed=seed)
         if operator or not cases:
             cases += random_cases(operator or OPERATORS, sizes, choices, seed=seed)
+        must_concern(cases, choices)
         with progress("writing", len(cases)) as advance:
             files = set_files(
                 _each(cases, advance),

@@ -54,6 +54,7 @@ from refimpl.io.sets import (
     verify_files,
 )
 from refimpl.io.streams import Bounding, compare_files
+from refimpl.io.tables import read_tables
 from refimpl.io.textures import PICTURES, read_textures
 from refimpl.io.tosa import tosa_files
 from refimpl.io.weights import (
@@ -101,6 +102,7 @@ __all__ = [
     "read_onnx",
     "read_photograph",
     "read_subjects",
+    "read_tables",
     "read_tensor",
     "read_textures",
     "read_weights",

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.io.files import UnusableError, read
+from refimpl.io.tables import plain_array
 
 
 def read_onnx(path: Path) -> tuple[Any, str]:
@@ -56,18 +56,8 @@ def read_feeds(model: Any, given: Sequence[str]) -> tuple[dict[str, Array], str]
         if not name and len(inputs) != 1:
             raise UnusableError(f"--input must be NAME=FILE, of {', '.join(inputs)}, not {text}")
         raw = read(Path(path), f"{path} must be a .npy file")
-        feeds[name or inputs[0]] = _array(raw, path)
+        array = plain_array(raw, path)
+        real = np.issubdtype(array.dtype, np.floating)
+        feeds[name or inputs[0]] = array.astype(np.float32) if real else array
         digest.update(raw)
     return feeds, digest.hexdigest()
-
-
-def _array(raw: bytes, path: str) -> Array:
-    try:
-        array = np.lib.format.read_array(BytesIO(raw), allow_pickle=False)
-    except (ValueError, EOFError, OSError, SyntaxError) as error:
-        raise UnusableError(f"{path} must be a complete .npy file of a plain array") from error
-    if not np.issubdtype(array.dtype, np.number):
-        raise UnusableError(f"{path} must hold numbers, not {array.dtype}")
-    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-        raise UnusableError(f"{path} must hold finite numbers")
-    return array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array

@@ -58,7 +58,11 @@ def _projected(case: Case, which: str) -> list[Step]:
         return projected_float(which, tensors, attributes, name)[total]
 
     def own(attributes: Attributes) -> Attributes:
-        return {"rounding": attributes["rounding"], "y_zero": attributes[f"{which}_zero"]}
+        return {
+            "rounding": attributes["rounding"],
+            "y_zero": attributes[f"{which}_zero"],
+            "accumulator": attributes.get("accumulator"),
+        }
 
     def output(arrays: Arrays, _: Attributes) -> Array:
         return encode(decode(arrays[total]), cast_of(None, name))
@@ -122,7 +126,7 @@ def _unnormalised(case: Case) -> list[Step]:
 
     if not is_integer(case):
         return [Step(stage="weights", needs=("scaled_scores", "scores", *QKV), compute=scores)]
-    factors = ("weights_multiplier", "weights_shift")
+    factors = tuple(key for key in ("weights_multiplier", "weights_shift") if key in case.tensors)
     return [
         Step(stage=before, needs=("scores", *QKV, *factors), compute=scaled_scores),
         Step(

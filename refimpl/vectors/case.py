@@ -13,7 +13,7 @@ from typing import Any
 from refimpl.arrays import Array
 from refimpl.bitexact.operators import ARITHMETICS as KNOWN
 from refimpl.bitexact.operators import PIPELINES, Stages, accumulation_of
-from refimpl.bitexact.requantise import rounding_rule
+from refimpl.bitexact.requantise import FLOAT_RULE, rounding_rule
 from refimpl.vectors.im2col import FORMULAS
 
 ARITHMETICS = ("int8", "fp32")  # of a set that names none; ``KNOWN`` are all there are
@@ -42,7 +42,8 @@ class Choices:
     """What a user may choose about a set's arithmetic; the rest follows from the operator.
 
     ``k_tile`` taps make a K tile whose partial sums are shown; ``im2col`` is the order of columns
-    that are shown. Neither changes a bit of the others.
+    that are shown. Neither changes a bit of the others. ``declared`` are records of attributes, and
+    ``tables`` tensors that they name (``declare.py``).
     """
 
     arithmetics: tuple[str, ...] = ARITHMETICS
@@ -51,13 +52,16 @@ class Choices:
     bias_at: str = "last"
     k_tile: int | None = None
     im2col: str | None = None
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         accumulation_of({"order": self.order, "bias_at": self.bias_at})
         for each in self.arithmetics:
             if each not in KNOWN:
                 raise ValueError(f"arithmetic must be one of {', '.join(KNOWN)}, not {each!r}")
-        rounding_rule(self.rounding)
+        if self.rounding != FLOAT_RULE:
+            rounding_rule(self.rounding)
         if self.k_tile is not None and self.k_tile < 1:
             raise ValueError(f"a K tile must have at least 1 tap, not {self.k_tile}")
         if self.im2col not in (None, *FORMULAS):

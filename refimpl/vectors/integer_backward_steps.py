@@ -109,7 +109,7 @@ def _upstream(case: Case, p: str, suffix: str) -> list[Step]:
     """A branch's gain and offset, and the gradient of its output."""
     name, s = format_of(case.tensors["x"]).name, f"s{suffix}"
     wide, before = f"{p}wide_upstream", f"{p}upstream_before_clip"
-    factors = (f"u_multiplier{suffix}", f"u_shift{suffix}")
+    factors = _present(case, (f"u_multiplier{suffix}", f"u_shift{suffix}"))
 
     def gain(a: Arrays, t: Attributes) -> Array:
         dy = centre(a["dy"], t["dy_zero"])
@@ -147,6 +147,11 @@ def _factors(prefix: str, suffix: str) -> tuple[str, str]:
     """Factor of dx: a branch has it beside that of its output."""
     before = "dx_" if prefix else ""
     return f"{before}multiplier{suffix}", f"{before}shift{suffix}"
+
+
+def _present(case: Case, factors: tuple[str, str]) -> tuple[str, ...]:
+    """A factor's tensors: a binary32 scale has no shift."""
+    return tuple(key for key in factors if key in case.tensors)
 
 
 def _product(case: Case, prefix: str) -> str:
@@ -189,12 +194,12 @@ def _rescaled(
     """A gradient's requantisation and its saturation, from its accumulator."""
     total, before = f"{stage}_accumulator", f"{stage}_before_clip"
     name = format_of(case.tensors["x"]).name
-    product = stage.endswith("dproduct")
+    product, held = stage.endswith("dproduct"), _present(case, factors)
 
     def rule(a: Arrays, attributes: Attributes) -> Array:
         t = own(attributes)
         zero = t.get("dproduct_zero", 0) if product else t["dx_zero"]
-        tensors = dict(zip(("multiplier", "shift"), (a[key] for key in factors), strict=True))
+        tensors = dict(zip(("multiplier", "shift"), (a[key] for key in held), strict=False))
         return rescaled(a[total], tensors, t, zero, which=which)
 
     def saturated(a: Arrays, attributes: Attributes) -> Array:
@@ -204,6 +209,6 @@ def _rescaled(
         return clip(value, t, name)
 
     return [
-        Step(stage=before, needs=(total, *factors), compute=rule),
+        Step(stage=before, needs=(total, *held), compute=rule),
         Step(stage=stage, needs=(before,), compute=saturated),
     ]

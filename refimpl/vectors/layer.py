@@ -27,6 +27,7 @@ from refimpl.nets.graph import EPS, Node
 from refimpl.nets.run import affine_of
 from refimpl.ops.batch_norm import BatchNorm
 from refimpl.vectors.case import Case, Choices, ordered, shown
+from refimpl.vectors.declare import declared_case
 
 MOST_BITS_LOST = 6  # ours: with fewer than two bits left, an int8 kernel group is not one
 
@@ -54,13 +55,16 @@ def layer_cases(
             f"layer {node.name} must be a convolution, an X-volution or linear, not {node.kind}"
         )
     return [
-        Case(
-            id=f"{node.name}-{operator.replace('_', '-')}-{arithmetic}",
-            operator=operator,
-            arithmetic=arithmetic,
-            attributes=attributes,
-            tensors=tensors,
-            stimulus={**stimulus, "class": "network", "layer": node.name},
+        declared_case(
+            Case(
+                id=f"{node.name}-{operator.replace('_', '-')}-{arithmetic}",
+                operator=operator,
+                arithmetic=arithmetic,
+                attributes=attributes,
+                tensors=tensors,
+                stimulus={**stimulus, "class": "network", "layer": node.name},
+            ),
+            choices,
         )
         for arithmetic in dict.fromkeys(choices.arithmetics)
         for operator, tensors, attributes in _LAYERS[node.kind](

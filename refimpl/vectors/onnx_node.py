@@ -12,6 +12,7 @@ import numpy as np
 
 from refimpl.onnx_graph.upstream import Convolution
 from refimpl.vectors.case import Case, Choices
+from refimpl.vectors.declare import declared_case
 from refimpl.vectors.layer import convolution_call
 
 RULE = (
@@ -40,14 +41,13 @@ def onnx_cases(
         said = {**stimulus, "class": "network", "node": node}
         if arithmetic == "int8":
             said["quantisation"] = RULE
-        cases.append(
-            Case(
-                id=f"{name[:80]}-{operator}-{arithmetic}",
-                operator=operator,
-                arithmetic=arithmetic,
-                attributes=attributes,
-                tensors=tensors,
-                stimulus=said,
-            )
+        case = Case(
+            id=f"{name[:80]}-{operator}-{arithmetic}",
+            operator=operator,
+            arithmetic=arithmetic,
+            attributes=attributes,
+            tensors=tensors,
+            stimulus=said,
         )
+        cases.append(declared_case(case, choices))
     return cases

@@ -88,7 +88,8 @@ def softmax_steps(case: Case) -> list[Step]:
         return probabilities(decode(encode(exact, to)), chosen)
 
     last = "row_sum" if declared.get("normalise", "reciprocal") == "divide" else "reciprocal"
-    tables = tuple(name for name in case.tensors if name.endswith("table"))
+    named = (declared.get(name, {}).get("entries", "") for name in ("exp", "reciprocal"))
+    tables = tuple(name for name in named if name)
     before = ("scores", *QKV)
     steps = [
         Step(stage="row_maximum", needs=("scaled_scores", *before), compute=maximum),

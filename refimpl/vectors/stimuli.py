@@ -23,6 +23,7 @@ from refimpl.bitexact.operators import (
 )
 from refimpl.ops.shift_product import FOUR_DIRECTIONS
 from refimpl.vectors.case import Case, Choices, ordered, shown
+from refimpl.vectors.declare import declared_case
 from refimpl.vectors.draws import Extent, drawn
 
 MOST_NUMBERS = 2**27  # ours: 1 GB of 64-bit accumulator operands
@@ -82,8 +83,11 @@ def random_cases(
     make = dict.fromkeys(INTEGER_ARITHMETICS, _random_integer)
     make |= dict.fromkeys(FLOAT_ARITHMETICS, _random_float)
     return [
-        (make[arithmetic] if operator in OPERATORS else _random_drawn)(
-            operator, arithmetic, sizes, choices, seed
+        declared_case(
+            (make[arithmetic] if operator in OPERATORS else _random_drawn)(
+                operator, arithmetic, sizes, choices, seed
+            ),
+            choices,
         )
         for operator in dict.fromkeys(operators)
         for arithmetic in dict.fromkeys(choices.arithmetics)

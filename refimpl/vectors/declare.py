@@ -1,0 +1,200 @@
+"""A set's arithmetic as its user declares it: records in the attributes, user's own tables.
+
+A declaration is a dotted name and a JSON value, "softmax.exp.kind" and "table". It changes every
+case whose operator and arithmetic know its first name, and such a case gets an id of its own: the
+same id must mean the same bytes.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from refimpl.arrays import Array
+from refimpl.bitexact.describe import ATTENTION, INTEGER_SUMS, SHIFTED, SUMS, described
+from refimpl.bitexact.formats import FORMATS, default_cast, encode, to_integers
+from refimpl.bitexact.operators import FLOAT_ARITHMETICS
+from refimpl.bitexact.requantise import FLOAT_RULE
+from refimpl.vectors.case import Case, Choices
+from refimpl.vectors.declare_tensors import fitted
+
+WORDS = {
+    "normalise": ("softmax", "none"),
+    "product": ("requantised", "wide"),
+    "boundary": ("circular", "zero"),
+    "statistics": ("given", "batch"),
+}
+"""What the names that are no records may be."""
+
+
+def declarable(operator: str, arithmetic: str) -> tuple[str, ...]:
+    """Names that may be declared of an operator in an arithmetic."""
+    integer, backward = arithmetic not in FLOAT_ARITHMETICS, operator.endswith("_backward")
+    names = list(INTEGER_SUMS.get(operator, ("accumulator",)) if integer else SUMS[operator])
+    if operator in SHIFTED:
+        names += ["boundary", "length", "directions"]
+        names += ["product", "product_format"] if integer else ["product_cast"]
+    if integer and operator in ("pssa_backward", "xvolution_backward"):
+        names += ["dproduct_format"]
+    if operator in ATTENTION:
+        names += ["softmax", "probabilities", "normalise"]
+        names += ["score_scale", "output_factor", "accumulation_context"] if integer else ["scale"]
+    if operator == "xvolution_training" or (operator == "batch_norm" and not integer):
+        names += ["eps", "rsqrt"]
+        names += ["accumulation_statistics", "output_factor"] if integer else []
+        names += ["statistics"] if operator == "batch_norm" else []
+    if integer and operator not in ("shift_product", *ATTENTION):
+        names += ["clip"]
+    if integer and not backward and operator not in ("shift_product", "xvolution_training"):
+        names += ["output_format"]
+    if not integer:
+        names += ["dx", "dw"] if backward else ["output"]
+    return tuple(dict.fromkeys(names))
+
+
+def parsed(texts: Iterable[str]) -> dict[str, Any]:
+    """Declarations as nested records; what is no JSON is taken as a word.
+
+    Raises
+    ------
+    ValueError
+        If one is not NAME=VALUE, or contradicts another.
+    """
+    records: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        *outer, last = name.split(".")
+        if not sign or not all(step.isidentifier() for step in (*outer, last)):
+            raise ValueError(
+                f"a declaration must be NAME=VALUE, as in softmax.exp.kind=table, not {text!r}"
+            )
+        inner = records
+        for step in outer:
+            if not isinstance(inner.get(step, {}), dict):
+                raise ValueError(  # noqa: TRY004 - a value of the user, not of a caller
+                    f"{step} must be declared as a value or by its fields, not both"
+                )
+            inner = inner.setdefault(step, {})
+        if last in inner:
+            raise ValueError(f"{name} must be declared once")
+        inner[last] = _value(value)
+    return records
+
+
+def must_concern(cases: Iterable[Case], choices: Choices) -> None:
+    """Refuse a declaration that changes none of the cases.
+
+    Raises
+    ------
+    ValueError
+        If there is one; or a table that no declaration names.
+    """
+    known = dict.fromkeys(
+        name for case in cases for name in declarable(case.operator, case.arithmetic)
+    )
+    for name in choices.declared:
+        if name not in known:
+            raise ValueError(f"what is declared must be of {', '.join(known)}, not {name!r}")
+    for name in choices.tables:
+        if not _names(choices.declared, name):
+            raise ValueError(f"a declaration must name table {name}, as in softmax.exp.entries")
+
+
+def declared_case(case: Case, choices: Choices) -> Case:
+    """One case with what is declared of it; the same one where nothing is.
+
+    Raises
+    ------
+    ValueError
+        If a record has no such field or value.
+    """
+    names = declarable(case.operator, case.arithmetic)
+    own = {name: value for name, value in choices.declared.items() if name in names}
+    if not own and case.attributes.get("rounding") != FLOAT_RULE:
+        return case
+    tables = {name: table for name, table in choices.tables.items() if _names(own, name)}
+    merged = {name: _merged(case.attributes.get(name), value) for name, value in own.items()}
+    attributes = {**case.attributes, **merged}
+    _must_describe(case, attributes, own)
+    integer = case.arithmetic not in FLOAT_ARITHMETICS
+    tensors, attributes = fitted(case.operator, case.tensors, attributes, integer=integer)
+    return replace(
+        case,
+        id=f"{case.id}-{_digest(own, tables)}" if own else case.id,
+        attributes=attributes,
+        tensors={**tensors, **_of_branches(case.operator, tables)},
+    )
+
+
+def table_of(text: str, array: Array) -> tuple[str, Array]:
+    """A user's table NAME[:FORMAT], its numbers in that format: fp32, or uint16 of integers.
+
+    Raises
+    ------
+    ValueError
+        If it is no row of numbers, or there is no such format.
+    """
+    name, _, form = text.partition(":")
+    whole = array.dtype.kind in "iu"
+    form = form or ("uint16" if whole else "fp32")
+    if not name.isidentifier() or form not in FORMATS:
+        raise ValueError(f"a table must be NAME or NAME:FORMAT, as in mine:bf16, not {text!r}")
+    if array.ndim != 1 or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+        raise ValueError(f"table {name} must be one row of finite numbers, not {array.shape}")
+    if whole:
+        return name, to_integers(array.astype(np.int64), form)
+    return name, encode(array.astype(np.float64), default_cast(form))
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _names(records: Any, name: str) -> bool:
+    """Whether a record names a table: of a function, or of an integer softmax."""
+    if not isinstance(records, Mapping):
+        return False
+    here = name in (records.get("entries"), records.get("table"))
+    return here or any(_names(each, name) for each in records.values())
+
+
+def _of_branches(operator: str, tables: Mapping[str, Array]) -> dict[str, Array]:
+    """Tables under the names by which the operator reads them: each branch its own."""
+    if operator != "xvolution_training":
+        return dict(tables)
+    return {f"{name}{end}": table for name, table in tables.items() for end in ("_c", "_a")}
+
+
+def _merged(before: Any, value: Any) -> Any:
+    """Declared fields beside those that a record already has."""
+    if isinstance(before, Mapping) and isinstance(value, Mapping):
+        return {**before, **value}
+    return value
+
+
+def _digest(own: Mapping[str, Any], tables: Mapping[str, Array]) -> str:
+    """A few digits that tell one declaration from another."""
+    seen = sha256(json.dumps(own, sort_keys=True).encode())
+    for name, table in sorted(tables.items()):
+        seen.update(name.encode() + table.tobytes())
+    return seen.hexdigest()[:8]
+
+
+def _must_describe(case: Case, attributes: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Every record must be one that there is."""
+    for name, words in WORDS.items():
+        if name in own and own[name] not in words:
+            raise ValueError(f"{name} must be {' or '.join(words)}, not {own[name]!r}")
+    try:
+        described(case.operator, case.arithmetic, attributes)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"what is declared of {case.operator} must be fields and values of its records, not "
+            f"{json.dumps(own)} ({type(error).__name__}: {error})"
+        ) from error

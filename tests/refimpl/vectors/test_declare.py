@@ -1,0 +1,309 @@
+"""What is declared is computed, judged line by line, and refused where there is no such thing."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from refimpl import io
+from refimpl.bitexact.formats import integers_of
+from refimpl.bitexact.operators import ALL_OPERATORS, ARITHMETICS, PIPELINES
+from refimpl.bitexact.requantise import ROUNDINGS
+from refimpl.cli import app
+from refimpl.vectors.case import Choices
+from refimpl.vectors.declare import declarable, must_concern, parsed, table_of
+from refimpl.vectors.local import recompute, steps_of
+from refimpl.vectors.stages import stages
+from refimpl.vectors.stimuli import Sizes, random_cases
+from refimpl.vectors.write import About, Written, set_files
+from tests.refimpl.bitexact.literal import RULES
+
+SMALL = Sizes(batch=1, channels=3, outputs=2, height=4, width=4)
+ATTENTION = ("global_attention", "local_attention")
+
+
+def one(operator, arithmetic="int8", *, declare=(), sizes=SMALL, **choices):
+    chosen = Choices(arithmetics=(arithmetic,), declared=parsed(declare), **choices)
+    (case,) = random_cases([operator], sizes, chosen)
+    return case
+
+
+def float_even(a, scale, _):
+    """fl32 of a product of two binary32 numbers, then the nearest integer, ties to even."""
+    return round(Fraction(float(np.float32(np.float32(a) * scale))))
+
+
+FACTORS = {  # what a stage before its clip is scaled from, and which factor it has
+    "product_before_clip": ("wide_product", "t_{}"),
+    "before_clip": ("biased", "{}"),
+    "q_before_clip": ("q_biased", "{}_q"),
+    "conv_before_clip": ("conv_biased", "{}_c"),
+    "attention_before_clip": ("attention_biased", "{}_a"),
+    "dproduct_before_clip": ("dproduct_accumulator", "d_{}"),
+    "dx_before_clip": ("dx_accumulator", "{}"),
+    "conv_upstream_before_clip": ("conv_wide_upstream", "u_{}_c"),
+    "attention_product_before_clip": ("attention_wide_product", "t_{}"),
+}
+ZEROS = {
+    "product_before_clip": "t_zero",
+    "attention_product_before_clip": "t_zero",
+    "before_clip": "y_zero",
+    "q_before_clip": "q_zero",
+    "dproduct_before_clip": "dproduct_zero",
+    "dx_before_clip": "dx_zero",
+    "conv_upstream_before_clip": "upstream_zero",
+}
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("operator", ALL_OPERATORS)
+def test_every_integer_operator_rounds_by_every_rule(operator, rounding):
+    case = one(operator, rounding=rounding)
+    found, judged = stages(case), 0
+    rule = RULES.get(rounding, float_even)
+    for name, (source, factor) in FACTORS.items():
+        if name not in found or source not in found:
+            continue
+        m = case.tensors[factor.format("multiplier")]
+        shift = factor.format("shift")
+        assert (shift in case.tensors) == (rounding != "float_even")
+        zero = case.attributes[ZEROS[name]] if name in ZEROS else 0
+        s = case.tensors.get(shift, np.zeros(len(m), int))
+        before, got = integers_of(found[source]), integers_of(found[name])
+        for at in list(np.ndindex(before.shape))[:60]:
+            c = at[1] if len(m) > 1 else 0
+            multiplier = m[c] if rounding == "float_even" else int(m[c])
+            assert got[at] == rule(int(before[at]), multiplier, int(s[c])) + zero
+            judged += 1
+    assert judged
+
+
+@pytest.mark.parametrize("rounding", ["float_even", "tosa_double", "half_away", "toward_zero"])
+@pytest.mark.parametrize("operator", ALL_OPERATORS)
+@pytest.mark.parametrize("arithmetic", ["int4", "int16"])
+def test_rules_hold_line_by_line_in_other_widths(operator, arithmetic, rounding):
+    lines_agree(one(operator, arithmetic, rounding=rounding))
+
+
+@pytest.mark.parametrize("arithmetic", ["int4", "int8", "int16"])
+@pytest.mark.parametrize("operator", ATTENTION)
+def test_weights_without_a_softmax_spread_over_their_range(operator, arithmetic):
+    sizes = Sizes(batch=1, channels=4, outputs=4, height=6, width=6)
+    for rounding in ("half_up", "float_even"):
+        case = one(operator, arithmetic, declare=["normalise=none"], sizes=sizes, rounding=rounding)
+        found = lines_agree(case)
+        for name in ("weights", "output"):
+            assert len(np.unique(found[name].astype(np.int64))) > 8, name
+
+
+def lines_agree(case):
+    """Each line computed of the lines before it, is the pipeline."""
+    computed, steps = stages(case), steps_of(case)
+    assert list(steps) == list(computed)
+    for name in steps:
+        again = recompute(name, computed, case).array
+        assert again.dtype == computed[name].dtype
+        assert again.tobytes() == computed[name].tobytes(), name
+    return computed
+
+
+SOFTMAXES = [
+    "probabilities.denominator=256",
+    "probabilities.format=int16",
+    "probabilities.format=bf16",
+    "softmax.kind=integer",
+    "softmax.exp.kind=table",
+    "softmax.exp.kind=piecewise",
+    "softmax.exp.kind=pow2_shift",
+    "softmax.exp.kind=user_table",
+    "softmax.reciprocal.kind=table",
+    "softmax.normalise=divide",
+    "softmax.format=bf16",
+    "normalise=none",
+]
+MINE = dict([table_of("mine", np.linspace(0, 1, 257) ** 3)])
+
+
+@pytest.mark.parametrize("softmax", SOFTMAXES)
+@pytest.mark.parametrize("operator", ATTENTION)
+@pytest.mark.parametrize("arithmetic", ["int8", "bf16"])
+def test_every_softmax_there_is_can_be_declared_and_is_judged_line_by_line(
+    operator, arithmetic, softmax, tmp_path
+):
+    if arithmetic == "bf16" and softmax.endswith(("integer", "256", "probabilities.format=bf16")):
+        return  # of integers only, or what bf16 has undeclared
+    texts = [softmax] + (["softmax.exp.entries=mine"] if "user" in softmax else [])
+    tables = MINE if "user" in softmax else {}
+    case = one(operator, arithmetic, declare=texts, tables=tables)
+    plain = stages(one(operator, arithmetic))
+    computed = lines_agree(case)
+    changed = {name for name in plain if name not in computed or differ(computed, plain, name)}
+    assert changed
+    assert not changed & {"q", "k", "v", "scores"}
+    assert len(np.unique(computed["output"].view(f"u{computed['output'].dtype.itemsize}"))) > 4
+    io.write_directory(
+        tmp_path / "set",
+        set_files(
+            [case],
+            about=About(command="c", tool_version="0"),
+            written=Written(kinds=("npy",)),
+        ),
+    )
+    io.recompute(tmp_path / "set", io.read_manifest(tmp_path / "set"))
+
+
+def differ(left, right, name):
+    return left[name].shape != right[name].shape or left[name].tobytes() != right[name].tobytes()
+
+
+def test_one_wrong_line_of_an_integer_softmax_errs_alone():
+    case = one("local_attention", declare=["softmax.kind=integer"])
+    right = stages(case)
+    for name in ("row_maximum", "exp_input", "exp_output", "row_sum", "reciprocal"):
+        wrong = {**right, name: right[name] + right[name].dtype.type(1)}
+        assert differ({name: recompute(name, wrong, case).array}, wrong, name)
+        following = list(right)[list(right).index(name) + 1]
+        device = {**wrong, following: recompute(following, wrong, case).array}
+        assert recompute(following, device, case).array.tobytes() == device[following].tobytes()
+
+
+OTHERS = {
+    "conv2d": ("accumulator.bits=14", "accumulator.overflow=saturate"),
+    "pssa": ("product=wide",),
+    "xvolution": ("clip=[0,50]",),
+    "xvolution_fused": ("output_format=int16",),
+    "shift_product": ("boundary=zero", "length=2"),
+    "batch_norm": ("accumulator.bits=12",),
+    "conv2d_backward": ("accumulator_dx.bits=16",),
+    "pssa_backward": ("accumulator_shares.bits=14", "accumulator_shares.overflow=saturate"),
+    "xvolution_backward": ("dproduct_format=int16",),
+    "xvolution_training": ("rsqrt.kind=table", "accumulation_statistics.format=bf16"),
+}
+
+
+@pytest.mark.parametrize("operator", OTHERS)
+def test_records_of_other_operators_are_declared_alike(operator):
+    case = one(operator, declare=OTHERS[operator])
+    plain = stages(one(operator))
+    found = lines_agree(case)
+    assert any(name not in found or differ(found, plain, name) for name in plain)
+
+
+@pytest.mark.parametrize(
+    ("operator", "declared"),
+    [
+        ("conv2d", ("accumulation.lanes=4", "accumulation.lane_order=tree")),
+        ("pssa", ("product_cast.format=bf16",)),
+        ("xvolution", ("accumulation.format=fp16",)),
+        ("batch_norm", ("statistics=batch",)),
+        ("xvolution_training", ("accumulation_statistics.order=ijn",)),
+        ("conv2d_backward", ("accumulation_dw.order=jin",)),
+        (
+            "global_attention",
+            ("accumulation_context.lanes=4", "accumulation_context.lane_order=exact"),
+        ),
+    ],
+)
+def test_records_of_floats_are_declared_alike(operator, declared):
+    sizes = Sizes(batch=2, channels=3, outputs=2, height=5, width=5)
+    case = one(operator, "fp32", declare=declared, sizes=sizes)
+    plain = stages(one(operator, "fp32", sizes=sizes))
+    found = lines_agree(case)
+    assert any(name not in found or differ(found, plain, name) for name in plain)
+
+
+def test_a_declared_case_has_an_id_of_its_own_and_draws_the_same_numbers():
+    plain, wide, zero = (
+        one("pssa", declare=each) for each in ((), ["product=wide"], ["boundary=zero"])
+    )
+    assert len({plain.id, wide.id, zero.id}) == 3
+    assert wide.id.startswith(plain.id)
+    assert plain.tensors["x"].tobytes() == wide.tensors["x"].tobytes()
+
+
+def test_a_declaration_changes_only_cases_that_have_the_record():
+    choices = Choices(declared=parsed(["product=wide"]))
+    cases = random_cases(["conv2d", "pssa"], SMALL, choices)
+    must_concern(cases, choices)
+    plain = random_cases(["conv2d", "pssa"], SMALL, Choices())
+    assert [a.id == b.id for a, b in zip(cases, plain, strict=True)] == [True, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        (["softmax"], "must be NAME=VALUE, as in softmax.exp.kind=table, not 'softmax'"),
+        (["a..b=1"], "must be NAME=VALUE"),
+        (["softmax=1", "softmax.kind=integer"], "softmax must be declared as a value or by its"),
+        (["a.b=1", "a.b=2"], "a.b must be declared once"),
+    ],
+)
+def test_what_is_no_declaration_is_refused(texts, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        parsed(texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("softmax.speed=1", "a softmax of kind float must have the fields kind, format, exp"),
+        ("softmax.kind=fuzzy", "the softmax here must be of kind float, not 'fuzzy'"),
+        ("softmax.normalise=x", "a softmax must normalise by reciprocal or divide, not 'x'"),
+        ("softmax.exp.kind=cordic", "kind of function must be one of correct"),
+        ("accumulator.bits=4", "an integer accumulator must have 8 to 48 bits, not 4"),
+        ("accumulator.bits=x", "must be fields and values of its records"),
+        ("softmax=3", "must be fields and values of its records"),
+        ("normalise=sometimes", "normalise must be softmax or none, not 'sometimes'"),
+    ],
+)
+def test_a_record_without_such_a_field_or_value_is_refused(text, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        one("global_attention", declare=[text])
+
+
+def test_what_concerns_no_case_is_refused_with_what_does():
+    choices = Choices(declared=parsed(["product=wide"]))
+    with pytest.raises(ValueError, match=r"declared must be of accumulator, .*, not 'product'"):
+        must_concern(random_cases(["conv2d"], SMALL, choices), choices)
+    unused = Choices(tables=MINE)
+    with pytest.raises(ValueError, match="a declaration must name table mine"):
+        must_concern(random_cases(["conv2d"], SMALL, unused), unused)
+
+
+def test_tables_are_rows_of_numbers_in_a_format():
+    assert table_of("mine:bf16", np.array([0.5]))[1].dtype.name == "bfloat16"
+    assert table_of("exp_table", np.array([7, 70000]))[1].tolist() == [7, 65535]
+    for text, array, sentence in (
+        ("mine:posit", np.zeros(3), "must be NAME or NAME:FORMAT"),
+        ("1", np.zeros(3), "must be NAME or NAME:FORMAT"),
+        ("mine", np.zeros((2, 2)), "must be one row of finite numbers"),
+        ("mine", np.array([np.nan]), "must be one row of finite numbers"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            table_of(text, array)
+
+
+@pytest.mark.parametrize(("operator", "arithmetic"), sorted(PIPELINES))
+def test_every_operator_has_something_to_declare(operator, arithmetic):
+    names = declarable(operator, arithmetic)
+    assert names == tuple(dict.fromkeys(names))
+    assert names
+    assert arithmetic in ARITHMETICS
+
+
+def test_a_set_with_a_users_own_table_is_written_verified_and_written_again(tmp_path):
+    np.save(tmp_path / "row.npy", np.exp(np.linspace(-16, 0, 33)))
+    words = "--operator global_attention --arithmetic int8 --height 3 --width 3 --files npy "
+    words += "--declare softmax.exp.kind=user_table --declare softmax.exp.index_bits=5 "
+    words += f"--declare softmax.exp.entries=mine --table mine={tmp_path / 'row.npy'}"
+    done = CliRunner().invoke(app, ["vectors", str(tmp_path / "set"), *words.split()])
+    assert done.exit_code == 0, done.output
+    again = CliRunner().invoke(app, ["verify", str(tmp_path / "set"), "--recompute"])
+    assert "every stage as computed again" in again.output
+    manifest = io.read_manifest(tmp_path / "set")
+    assert "--declare softmax.exp.kind=user_table" in manifest.command
+    (entry,) = manifest.cases
+    assert "user_table" not in entry.arithmetic["exp"]
+    assert entry.arithmetic["exp"].startswith("exp in fp32: tensor mine, 2^5 intervals")
+    assert "mine" in [tensor.name for tensor in entry.tensors if tensor.role == "input"]
