@@ -17,9 +17,15 @@ truncation included); Fasi, Higham, Mikaitis and Pranesh, "Numerical behavior of
 cores", PeerJ Computer Science 7 (2021), for what aligned adders drop.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import frexp
 from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from refimpl.bitexact.accumulation import Accumulation
+from refimpl.bitexact.formats import NumberFormat, format_named
 
 Kind: TypeAlias = Literal["rounded", "aligned-truncate"]
 
@@ -71,11 +77,15 @@ class Adders:
         cut = (self.products_per_step + 1) * 2.0**-self.width_bits
         return (cut + self.unit + cut * self.unit) * (1 + 2.0**-50)
 
-    def steps(self, additions: Any) -> Any:
-        """Steps on the longest path through so many additions (a count, or an array of them)."""
+    def additions(self, inside: Any, terms: int) -> Any:
+        """Steps on the longest path of a sum of ``terms`` products, ``inside`` of them not 0.
+
+        A product with the padding's 0 rounds nothing; an aligned step cuts wherever it adds a
+        product that is not 0, and there are no more of those than products, or than steps.
+        """
         if self.kind == "rounded":
-            return additions
-        return -(-additions // self.products_per_step) + 1
+            return np.maximum(inside - 1, 0)
+        return np.minimum(inside, -(-terms // self.products_per_step))
 
     @property
     def lost_product(self) -> float:
@@ -160,4 +170,58 @@ def adders_of(declared: Mapping[str, Any]) -> Adders | str:
         width_bits=declared.get("width_bits", 0),
         products_per_step=declared.get("products_per_step", 1),
         **ACCUMULATORS[accumulator],
+    )
+
+
+def adders_for(of: Accumulation) -> Adders | str:
+    """The class that a declared accumulation is a member of, or why it is in none.
+
+    Of its accumulator and its products' format the coarser counts; an exact group rounds less often
+    than any tree of its terms, and is in the class of rounded adders.
+    """
+    kinds = [of.into] if of.product == "fused" else [of.into, format_named(of.product)]
+    if any(each.name == "fp64" for each in kinds):
+        return "it sums in binary64, and so does the reference"
+    if of.lane_order == "aligned" and (of.between == "added" or of.pass_terms % of.lanes):
+        return "its aligned adders sum in passes that are added, or that its lanes do not fill"
+    aligned: dict[str, Any] = {}
+    if of.lane_order == "aligned":
+        aligned = {
+            "kind": "aligned-truncate",
+            "width_bits": of.aligned_bits - 1,
+            "products_per_step": of.lanes,
+        }
+    return Adders(
+        precision=min(each.digits for each in kinds),
+        smallest_exponent=max(each.least + each.fraction for each in kinds),
+        largest_exponent=min(_spare_exponent(each) for each in kinds),
+        truncates=of.rounding == "toward_zero",
+        flushes_subnormals=of.subnormals == "flushed",
+        **aligned,
+    )
+
+
+def _spare_exponent(of: NumberFormat) -> int:
+    """Largest e such that twice 2^e, or all but a rounding of it, does not overflow."""
+    fraction, exponent = frexp(of.largest)
+    return exponent - 1 if fraction == 1 - 2.0**-of.digits else exponent - 2
+
+
+def coarsest(classes: Iterable[Adders | str]) -> Adders | str:
+    """The smallest class here that holds devices of all of these."""
+    known = list(dict.fromkeys(classes))
+    outside = [each for each in known if isinstance(each, str)]
+    if outside:
+        return outside[0]
+    adders = [each for each in known if isinstance(each, Adders)]
+    if len(adders) == 1:
+        return adders[0]
+    if any(each.kind != "rounded" for each in adders):
+        return "its sums are of aligned and of other adders"
+    return Adders(
+        precision=min(each.precision for each in adders),
+        smallest_exponent=max(each.smallest_exponent for each in adders),
+        largest_exponent=min(each.largest_exponent for each in adders),
+        truncates=any(each.truncates for each in adders),
+        flushes_subnormals=any(each.flushes_subnormals for each in adders),
     )

@@ -6,8 +6,9 @@ from math import prod
 from pathlib import Path
 
 from refimpl.arrays import Array
-from refimpl.bitexact.adders import BINARY32, Adders
-from refimpl.bitexact.bounds import Bound, bound_output
+from refimpl.bitexact.adders import Adders
+from refimpl.bitexact.bounds import Bound, bound_outputs
+from refimpl.bitexact.operators import FLOAT_ARITHMETICS
 from refimpl.io.device import device_files, read_device, read_device_case
 from refimpl.io.files import UnusableError
 from refimpl.io.memories import device_image, golden_images
@@ -26,6 +27,7 @@ from refimpl.vectors.physical import padded
 from refimpl.vectors.report import CaseReport
 from refimpl.vectors.shrink import Shrunk, shrink
 from refimpl.vectors.stages import stages
+from refimpl.vectors.write import bound_class, bound_names
 
 MOST_EXPLAINED = 2**26  # ours: elements of a case that are held in memory to explain it
 Advance = Callable[[str, int], None]
@@ -42,9 +44,9 @@ class Court:
     explain: bool = True
 
     @property
-    def adders(self) -> Adders | str:
-        """The device's class of adders; the set's own where it declares none."""
-        return BINARY32 if self.dut is None else self.dut.adder_class
+    def adders(self) -> Adders | str | None:
+        """The device's class of adders; None where it declares none: that of each case's sums."""
+        return None if self.dut is None or not self.dut.adders else self.dut.adder_class
 
     def entry(self, case: str) -> CaseEntry:
         """A case's entry in the manifest."""
@@ -217,20 +219,22 @@ def _must_be_there(court: Court, tensor: Tensor) -> bool:
 
 def _bound(court: Court, entry: CaseEntry, tensor: Tensor) -> tuple[Bounding | Bound | None, str]:
     """The bound of an output for the device's class of adders, or why there is none."""
-    by_role = {each.role: each for each in entry.tensors}
-    if tensor.role != "output" or "bound" not in by_role:
+    if tensor.role != "output" or entry.arithmetic["name"] not in FLOAT_ARITHMETICS:
         return None, ""
-    adders = court.adders
+    own = bound_class(entry.operator, entry.attributes)
+    adders = own if isinstance(own, str) or court.adders is None else court.adders
     if isinstance(adders, str):
         return None, adders
-    if adders == BINARY32:
-        return Bounding(by_role["reference"], by_role["bound"]), ""
+    by_name = {each.name: each for each in entry.tensors}
+    names = bound_names(entry.operator, tensor.name)
+    if adders == own and all(name in by_name for name in names):
+        return Bounding(*(by_name[name] for name in names)), ""
     arrays = {
         each.name: labelled(read_tensor(court.golden, each), FORMATS[each.format])
         for each in _inputs_of(entry)
     }
     case = case_of(entry, arrays)
-    return bound_output(case.operator, case.tensors, case.attributes, adders), ""
+    return bound_outputs(case.operator, case.tensors, case.attributes, adders)[tensor.name], ""
 
 
 def _inputs_of(entry: CaseEntry) -> Iterator[Tensor]:

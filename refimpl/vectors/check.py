@@ -3,7 +3,8 @@
     exact                 every bit is equal (NaNs under the manifest's policy)
     within bound          float output: other bits, each element within the bound of any order of
                           summation in the device's class of adders
-    bound not applicable  other bits, and the device is outside every class that has a bound
+    bound not applicable  other bits, and the device is outside every class that has a bound, or all
+                          of them are where the sum of magnitudes may overflow
     wrong                 neither
     unwritten             elements still hold the prefill 0xdeadbeef
     unknown bits          a hex dump holds x or z
@@ -180,6 +181,8 @@ def _why(found: Comparison, outside: str) -> tuple[Outcome, str]:
         return "unwritten", f"; {found.unwritten} still hold the prefill 0xdeadbeef"
     if outside:
         return "bound not applicable", f"; {outside}"
+    if found.unbounded == found.wrong:
+        return "bound not applicable", "; the sum of magnitudes may overflow, or errs by all of it"
     return "wrong", ""
 
 

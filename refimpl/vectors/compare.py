@@ -46,7 +46,8 @@ class Comparison:
     """What the comparison found: counts, the first wrong element, and how many per coordinate.
 
     ``axes`` has a count per coordinate of every axis, by its letter; ``pixels`` (h, w) is None
-    without such axes; ``lanes`` counts by lane of the memory word.
+    without such axes; ``unbounded`` of the wrong ones have an infinite bound; ``lanes`` counts by
+    lane of the memory word.
     """
 
     elements: int
@@ -54,6 +55,7 @@ class Comparison:
     other_nans: int
     wrong: int
     unwritten: int
+    unbounded: int
     first: FirstBad | None
     axes: Mapping[str, Array]
     pixels: Array | None
@@ -69,7 +71,7 @@ def compare(chunks: Iterable[Chunk], of: Physical, *, logical: bool) -> Comparis
     }
     pixels = _blank_pixels(of)
     lanes = np.zeros(of.lanes, np.int64)
-    counts = {"other_bits": 0, "other_nans": 0, "wrong": 0, "unwritten": 0}
+    counts = {"other_bits": 0, "other_nans": 0, "wrong": 0, "unwritten": 0, "unbounded": 0}
     first: FirstBad | None = None
     sampled: list[Array] = []
     room = MOST_SAMPLED
@@ -84,6 +86,7 @@ def compare(chunks: Iterable[Chunk], of: Physical, *, logical: bool) -> Comparis
             near = within(chunk.device[at], Bound(*(each[at] for each in chunk.bound)), of)
             counts["other_bits"] += int(near.sum())
             at, indices = at[~near], indices[:, ~near]
+            counts["unbounded"] += int((~np.isfinite(chunk.bound.bound[at])).sum())
         if not len(at):
             continue
         counts["wrong"] += len(at)

@@ -2,7 +2,8 @@
 
 Every input, stage and output becomes ``<case>/<tensor>.npy`` (logical array) and, in the declared
 layout, what else was asked for (``files/kinds.py``); where a layout has pad lanes, a mask of them.
-A float case also gets the binary64 ``reference`` and ``bound`` of its output. A case may have an
+A float case also gets the binary64 ``reference`` and ``bound`` of its output; where there are
+several outputs, of each (``dw_reference``, ``dw_bound``). A case may have an
 ``.npz`` of all its tensors, a ``.vh`` of its constants, and an ONNX backend test.
 """
 
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from refimpl.arrays import Array
-from refimpl.bitexact.bounds import CLASS, bound_output
+from refimpl.bitexact.adders import Adders
+from refimpl.bitexact.bounds import bound_outputs, class_of, unbounded
 from refimpl.bitexact.describe import described as described_arithmetic
-from refimpl.bitexact.operators import OPERATORS
+from refimpl.bitexact.operators import FLOAT_ARITHMETICS
 from refimpl.vectors.case import Case
 from refimpl.vectors.files.constants import to_verilog
 from refimpl.vectors.files.kinds import CASE_KINDS, KINDS, TENSOR_KINDS, encode
@@ -187,12 +189,22 @@ def physical(case: Case, name: str, array: Array, how: Written) -> Physical:
 def arithmetic(case: Case) -> dict[str, Any]:
     """What rounds, in which order, to which format: in words and formulas."""
     declared = described_arithmetic(case.operator, case.arithmetic, case.attributes)
-    return declared | ({"bound_class": CLASS} if is_bounded(case) else {})
+    if case.arithmetic not in FLOAT_ARITHMETICS:
+        return declared
+    adders = bound_class(case.operator, case.attributes)
+    none = f"not applicable: {adders}"
+    return declared | {"bound_class": none if isinstance(adders, str) else adders.text}
 
 
-def is_bounded(case: Case) -> bool:
-    """Whether a case's output has a bound: plain binary32, of an operator that has one."""
-    return case.arithmetic == "fp32" and case.operator in OPERATORS
+def bound_class(operator: str, attributes: Mapping[str, Any]) -> Adders | str:
+    """The class of adders whose bound a float case is written with, or why it has none."""
+    return unbounded(operator, attributes) or class_of(operator, attributes)
+
+
+def bound_names(operator: str, output: str) -> tuple[str, str]:
+    """Names of reference and bound of an output: plain where it is the only one."""
+    prefix = f"{output}_" if operator.endswith("_backward") else ""
+    return f"{prefix}reference", f"{prefix}bound"
 
 
 def is_output(operator: str, stage: str) -> bool:
@@ -213,10 +225,16 @@ def _tensors(case: Case, computed: Mapping[str, Array]) -> Iterator[tuple[str, s
         yield name, "input", array
     for name, array in computed.items():
         yield name, "output" if is_output(case.operator, name) else "stage", array
-    if is_bounded(case):
-        of = bound_output(case.operator, case.tensors, case.attributes)
-        yield "reference", "reference", of.reference
-        yield "bound", "bound", of.bound
+    if case.arithmetic not in FLOAT_ARITHMETICS:
+        return
+    adders = bound_class(case.operator, case.attributes)
+    if isinstance(adders, str):
+        return
+    found = bound_outputs(case.operator, case.tensors, case.attributes, adders)
+    for output, of in found.items():
+        reference, bound = bound_names(case.operator, output)
+        yield reference, "reference", of.reference
+        yield bound, "bound", of.bound
 
 
 def _tensor_files(

@@ -1,0 +1,120 @@
+"""Bounded expressions of the operators that convolve and shift, forward.
+
+Source: the composition of the definitions in ``float_operators``.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+
+from refimpl.bitexact.accumulate import patches
+from refimpl.bitexact.adders import Adders
+from refimpl.bitexact.bounded import Bounded, added, exact, multiplied, stored, summed
+from refimpl.bitexact.call import Attributes, Tensors, branch, geometry_of, reached
+from refimpl.bitexact.formats import cast_of, format_of
+from refimpl.ops.shift import shift
+
+Expression: TypeAlias = Callable[[Tensors, Attributes, Adders], dict[str, Bounded]]
+
+
+def output_of(
+    total: Bounded, tensors: Tensors, attributes: Attributes, adders: Adders, key: str = "output"
+) -> Bounded:
+    """The declared cast of an output, by default to the format of x."""
+    return stored(total, cast_of(attributes.get(key), format_of(tensors["x"]).name), adders)
+
+
+def convolved(
+    x: Bounded, w: Bounded, b: Bounded | None, attributes: Attributes, adders: Adders
+) -> Bounded:
+    """A convolution (n, o, h, w) of a bounded image, with its bias."""
+    geometry = geometry_of(x.value, w.value, attributes)
+    shape = (len(x.value), len(w.value), *geometry.output)
+    rows = w.each(*(part.reshape(len(part), -1) for part in w.parts))
+    columns = x.each(*(patches(part, geometry, "cuv") for part in x.parts))
+    ones = np.ones((1, *x.value.shape[1:]))
+    inside = patches(ones, geometry, "cuv").sum(axis=1, keepdims=True)  # counts: exact
+    of = summed(rows, columns, adders, inside)
+    roundings = np.asarray(of.roundings).reshape(1, 1, *geometry.output)
+    total = of.each(*(part.reshape(shape) for part in of.parts))._replace(roundings=roundings)
+    return total if b is None else added(total, per_channel(b), adders)
+
+
+def per_channel(of: Bounded) -> Bounded:
+    """A vector (c,) beside an image (n, c, h, w)."""
+    return of.each(*(part[:, None, None] for part in of.parts))
+
+
+def product_of(tensors: Tensors, attributes: Attributes, adders: Adders) -> Bounded:
+    """x·x' per direction: rounded by the class's multipliers, or cast as declared."""
+    x = exact(tensors["x"], adders)
+    boundary = attributes["boundary"]
+    copies = [
+        x.each(*(shift(part, offset=d, boundary=boundary) for part in x.parts))
+        for d in reached(attributes)
+    ]
+    products = [multiplied(x, copy, adders) for copy in copies]
+    joined = zip(*(each.parts for each in products), strict=True)
+    product = products[0].each(*(np.concatenate(parts, axis=1) for parts in joined))
+    return output_of(product, tensors, attributes, adders, "product_cast")
+
+
+def given(tensors: Tensors, name: str, adders: Adders) -> Bounded | None:
+    """A tensor that a call may leave out."""
+    return exact(tensors[name], adders) if name in tensors else None
+
+
+def _conv2d(tensors: Tensors, attributes: Attributes, adders: Adders) -> dict[str, Bounded]:
+    total = conv2d_sum(tensors, attributes, adders)
+    return {"output": output_of(total, tensors, attributes, adders)}
+
+
+def _product(tensors: Tensors, attributes: Attributes, adders: Adders) -> dict[str, Bounded]:
+    return {"product": product_of(tensors, attributes, adders)}
+
+
+def pssa_sum(tensors: Tensors, attributes: Attributes, adders: Adders) -> Bounded:
+    """The sum of PSSA with its bias, in the accumulator's format."""
+    products, w = product_of(tensors, attributes, adders), exact(tensors["w"], adders)
+    return convolved(products, w, given(tensors, "b", adders), attributes, adders)
+
+
+def conv2d_sum(tensors: Tensors, attributes: Attributes, adders: Adders) -> Bounded:
+    """The sum of a convolution with its bias, in the accumulator's format."""
+    x, w = exact(tensors["x"], adders), exact(tensors["w"], adders)
+    return convolved(x, w, given(tensors, "b", adders), attributes, adders)
+
+
+def _pssa(tensors: Tensors, attributes: Attributes, adders: Adders) -> dict[str, Bounded]:
+    total = pssa_sum(tensors, attributes, adders)
+    return {"output": output_of(total, tensors, attributes, adders)}
+
+
+def _xvolution(tensors: Tensors, attributes: Attributes, adders: Adders) -> dict[str, Bounded]:
+    branches = []
+    for which, run in (("c", conv2d_sum), ("a", pssa_sum)):
+        own = branch(tensors, which, ("x",))
+        s, t = (per_channel(exact(own[name], adders)) for name in "st")
+        scaled = multiplied(run(own, attributes, adders), s, adders)
+        branches.append(added(scaled, t, adders))
+    total = added(branches[0], branches[1], adders)
+    return {"output": output_of(total, tensors, attributes, adders)}
+
+
+def _fused(tensors: Tensors, attributes: Attributes, adders: Adders) -> dict[str, Bounded]:
+    x, products = exact(tensors["x"], adders), product_of(tensors, attributes, adders)
+    both = [np.concatenate(parts, axis=1) for parts in zip(x.parts, products.parts, strict=True)]
+    augmented = products.each(*both)._replace(digits=max(x.digits, products.digits))
+    w, b = exact(tensors["w"], adders), given(tensors, "b", adders)
+    total = convolved(augmented, w, b, attributes, adders)
+    return {"output": output_of(total, tensors, attributes, adders)}
+
+
+CONVOLVING: Mapping[str, Expression] = {
+    "conv2d": _conv2d,
+    "shift_product": _product,
+    "pssa": _pssa,
+    "xvolution": _xvolution,
+    "xvolution_fused": _fused,
+}
