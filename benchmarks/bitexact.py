@@ -23,8 +23,8 @@ from rich.progress import Progress
 
 from benchmarks.measure import in_turn, ratio
 from refimpl.arrays import Array
+from refimpl.bitexact.dense import convolve_narrow
 from refimpl.bitexact.formats import default_cast, encode
-from refimpl.bitexact.integer_dot import sum_narrow
 from refimpl.bitexact.integer_operators import centre
 from refimpl.bitexact.operators import PIPELINES, geometry_of
 from refimpl.vectors.case import Choices
@@ -126,8 +126,8 @@ def accumulators(tensors: dict[str, Array], attributes: dict[str, Any]) -> Calla
     zero = attributes["x_zero"]
 
     def run() -> Array:
-        x, w = centre(tensors["x"], zero), centre(tensors["w"], 0)
-        return sum_narrow(x, w, geometry_of(x, w, attributes))
+        x, w = centre(tensors["x"], zero), tensors["w"]
+        return convolve_narrow(x, w, geometry_of(x, w, attributes))
 
     return run
 

@@ -17,6 +17,7 @@ from numba import njit
 
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import Order, term_order
+from refimpl.bitexact.dense import multiply_binary32, pays
 from refimpl.ops.conv2d import ConvGeometry
 
 BLOCK = 512  # pixels summed side by side; does not change any bit, each has its own accumulator
@@ -61,9 +62,10 @@ def sum_float32(rows: Array, columns: Array, start: Array | None = None) -> Arra
 
     ``start`` (o,) is what each accumulator begins with; 0 if None.
     """
-    return _run(
-        _sum_float32, rows.astype(np.float32), columns.astype(np.float32), start, np.float32
-    )
+    left, right = (each.astype(np.float32, copy=False) for each in (rows, columns))
+    if pays(rows.size * columns.shape[0] * columns.shape[2]):
+        return multiply_binary32(left, right, start)
+    return _run(_sum_float32, left, right, start, np.float32)
 
 
 def sum_float64(rows: Array, columns: Array) -> Array:

@@ -15,6 +15,8 @@ that are subnormal in their own format are read as ±0 too.
 Sources: IEEE 754-2019 for each rounding; the compositions are stated here.
 """
 
+from math import prod
+
 import numpy as np
 
 from refimpl.arrays import Array
@@ -31,8 +33,10 @@ from refimpl.bitexact.call import (
     repeated,
     shifted,
 )
-from refimpl.bitexact.formats import Cast, cast_of, decode, encode, format_of
-from refimpl.bitexact.mac import accumulate, add_rounded, is_plain
+from refimpl.bitexact.dense import convolve_binary32, pays
+from refimpl.bitexact.formats import Cast, cast_of, decode, encode, format_of, words_of
+from refimpl.bitexact.mac import Sums, accumulate, add_rounded, is_plain
+from refimpl.ops.conv2d import ConvGeometry
 
 
 def conv2d_float(tensors: Tensors, attributes: Attributes) -> Stages:
@@ -99,24 +103,49 @@ def convolve(x: Array, tensors: Tensors, attributes: Attributes, name: str) -> S
     of, geometry = accumulation_of(attributes), geometry_of(x, w, attributes)
     shape = (len(x), len(w), *geometry.output)
     bias = None if b is None else operand(b, of)
-    carrier = np.float32 if is_plain(of) else np.float64  # either holds every operand
-    sums = accumulate(
-        kernel_rows(operand(w, of).astype(carrier), of.order, of.tiles),
-        patches(operand(x, of).astype(carrier), geometry, of.order, of.tiles),
-        of,
-        bias if of.bias == "first" else None,
-    )
+    sums = _sums(x, w, geometry, of, bias if of.bias == "first" else None)
     total = sums.total.reshape(shape)
     stages = {
         **pass_stages(encode(sums.passes, _carried(of)), shape),
         "accumulator": encode(total, _carried(of)),
     }
     if bias is not None and of.bias == "last":
-        total = add_rounded(total, bias[:, None, None], of)
+        total = add_rounded(total, _like(bias, total)[:, None, None], of)
     to = cast_of(attributes.get("output"), name)
     if to.format != of.format:
         stages["biased"] = encode(total, _carried(of))
     return stages | {"output": encode(total, to)}
+
+
+def _sums(
+    x: Array, w: Array, geometry: ConvGeometry, of: Accumulation, start: Array | None
+) -> Sums:
+    """Every output's sum, each from ``start`` (o,)."""
+    plain = is_plain(of)
+    if plain and of.order == "cuv" and pays(len(x) * w.size * prod(geometry.output)):
+        total = convolve_binary32(_binary32(x, of), _binary32(w, of), geometry, start)
+        return Sums(total, total[:, None])
+    read = _binary32 if plain else operand
+    rows = kernel_rows(read(w, of), of.order, of.tiles)
+    columns = patches(read(x, of), geometry, of.order, of.tiles)
+    return accumulate(rows, columns, of, start)
+
+
+def _like(bias: Array, total: Array) -> Array:
+    """The bias in the type of the sums, if that holds it."""
+    narrow = bias.astype(total.dtype)
+    return narrow if np.array_equal(narrow, bias) else bias
+
+
+def _binary32(x: Array, of: Accumulation) -> Array:
+    """The numbers of a tensor in binary32, which holds those of every format but fp64."""
+    name = format_of(x).name
+    if of.subnormals == "flushed" or name not in ("fp32", "fp16", "bf16"):
+        return operand(x, of).astype(np.float32)
+    if name == "bf16":  # the first half of the word
+        return np.left_shift(words_of(x), 16, dtype=np.uint32).view(np.float32)
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+        return x.astype(np.float32, copy=False)  # widening is exact
 
 
 def operand(x: Array, of: Accumulation) -> Array:

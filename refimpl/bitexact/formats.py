@@ -22,7 +22,7 @@ import ml_dtypes
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.bitexact.rounding import MODES, OVERFLOWS, round_array
+from refimpl.bitexact.rounding import MODES, OVERFLOWS, Packing, packing, round_to_words
 
 Kind: TypeAlias = Literal["int", "uint", "float"]
 Mode: TypeAlias = Literal["nearest_even", "nearest_away", "toward_zero"]
@@ -80,6 +80,17 @@ class NumberFormat:
         top = (1 << self.exponent) - (2 if self.infinities else 1)
         odd = (1 << self.digits) - (1 if self.infinities else 2)
         return float(odd) * 2.0 ** (top - self.bias - self.fraction)
+
+    @property
+    def quiet(self) -> int:
+        """The word of the positive quiet NaN."""
+        return self.most + 1 + (1 << (self.fraction - 1) if self.infinities else 0)
+
+    @property
+    def most(self) -> int:
+        """The word of the largest finite number."""
+        ones = (1 << (self.bits - 1)) - 1
+        return ones - (1 << self.fraction) if self.infinities else ones - 1
 
     @property
     def grid(self) -> tuple[int, int, float]:
@@ -227,8 +238,10 @@ def integers_of(array: Array) -> Array:
 
 
 def to_integers(values: Array, name: str) -> Array:
-    """Saturate int64 values to an integer format."""
+    """Saturate integers to a format; an array that has it already is returned as it is."""
     of = format_named(name)
+    if values.dtype == of.dtype:
+        return values
     clipped = np.clip(values, *of.limits)
     if of.name == "int4":
         return from_words((clipped & 15).astype(np.uint8), of)
@@ -267,7 +280,7 @@ def decode_words(words: Array, of: NumberFormat) -> Array:
 
 
 def encode(values: Array, cast: Cast) -> Array:
-    """Round binary64 numbers once, and label the words.
+    """Round binary64 (or binary32) numbers once, and label the words.
 
     A NaN becomes the format's positive quiet one (e4m3: 0x7f).
 
@@ -279,17 +292,25 @@ def encode(values: Array, cast: Cast) -> Array:
     of = format_named(cast.format)
     if of.kind != "float":
         return _encode_integers(values, cast)
-    wide = np.asarray(values, np.float64)
+    given = np.asarray(values)
     if of.name == "fp64":
-        return wide.copy()
-    overflow: str = cast.overflow
-    if not of.infinities and overflow == "infinity":
-        overflow = "nan"  # e4m3 has none
-    flush = cast.subnormals == "flushed"
-    rounded = round_array(wide, of.grid, mode=cast.rounding, overflow=overflow, flush=flush)
-    if of.name == "fp32":
-        return rounded.astype(np.float32)  # exact
-    return from_words(_words_of_rounded(rounded, of), of)
+        return given.astype(np.float64)
+    if of.name == "fp32" and given.dtype == np.float32 and cast == default_cast("fp32"):
+        return _with_quiet_nans(given)
+    return from_words(round_to_words(given, _packing(cast)), of)
+
+
+def _packing(cast: Cast) -> Packing:
+    of, overflow = format_named(cast.format), OVERFLOWS[cast.overflow]
+    if not of.infinities and cast.overflow == "infinity":
+        overflow = OVERFLOWS["nan"]  # e4m3 has none
+    rounder = (*of.grid, MODES[cast.rounding], overflow, cast.subnormals == "flushed")
+    return packing(rounder, of.bits, of.most, of.quiet)
+
+
+def _with_quiet_nans(values: Array) -> Array:
+    nans = np.isnan(values)
+    return np.where(nans, np.float32(np.nan), values) if nans.any() else values
 
 
 def _encode_integers(values: Array, cast: Cast) -> Array:
@@ -307,19 +328,3 @@ _WHOLE: dict[str, Callable[[Array], Array]] = {
     "toward_zero": np.trunc,
     "nearest_away": lambda x: np.trunc(x + np.copysign(0.5, x)),
 }
-
-
-def _words_of_rounded(rounded: Array, of: NumberFormat) -> Array:
-    """Pack numbers that are on the format's grid."""
-    magnitude = np.where(np.isfinite(rounded), np.abs(rounded), 0.0)
-    _, exponents = np.frexp(magnitude)  # |x| = fraction · 2^exponent, ½ ≤ fraction < 1
-    field = np.maximum(exponents.astype(np.int64) - 1 + of.bias, 1)
-    scaled = np.ldexp(magnitude, of.bias + of.fraction - field).astype(np.int64)
-    # A normal significand holds its hidden bit, which carries into the exponent field.
-    packed = (field - 1 << of.fraction) + scaled
-    packed = np.where(magnitude == 0, 0, packed)
-    top = ((1 << of.exponent) - 1) << of.fraction
-    quiet = top | (1 << (of.fraction - 1)) if of.infinities else (1 << (of.bits - 1)) - 1
-    packed = np.where(np.isinf(rounded), top, packed)
-    signed = packed | (np.signbit(rounded).astype(np.int64) << (of.bits - 1))
-    return np.where(np.isnan(rounded), quiet, signed).astype(of.word)

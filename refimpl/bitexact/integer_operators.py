@@ -16,6 +16,8 @@ is; the output saturates to its format, or to "clip" [low, high] within it.
 Sources: Jacob et al., arXiv:1712.05877 (2018), Eq. 4 to 7; the compositions are stated here.
 """
 
+from math import prod
+
 import numpy as np
 
 from refimpl.arrays import Array
@@ -31,8 +33,9 @@ from refimpl.bitexact.call import (
     repeated,
     shifted,
 )
+from refimpl.bitexact.dense import convolve_narrow, pays
 from refimpl.bitexact.formats import format_named, format_of, integers_of, to_integers
-from refimpl.bitexact.integer_dot import sum_narrow
+from refimpl.bitexact.integer_output import AfterSum, after_sum
 from refimpl.bitexact.integer_sum import (
     IntegerAccumulator,
     IntegerSums,
@@ -40,7 +43,7 @@ from refimpl.bitexact.integer_sum import (
     integer_accumulator,
     sum_integers,
 )
-from refimpl.bitexact.requantise import factor_of, requantise
+from refimpl.bitexact.requantise import factor_of, requantise, scaling
 from refimpl.ops.conv2d import ConvGeometry
 
 SHARED = ("x", "t_multiplier", "t_shift")
@@ -111,7 +114,7 @@ def xvolution_fused_integer(tensors: Tensors, attributes: Attributes) -> Stages:
 def centre(x: Array, zero: int) -> Array:
     """Subtract the zero point, exactly: int16 where that is wide enough, or else int64."""
     if x.dtype in (np.int8, np.uint8) and abs(zero) < 2**14:
-        return x.astype(np.int16) - np.int16(zero)
+        return np.subtract(x, np.int16(zero), dtype=np.int16)
     return integers_of(x) - zero
 
 
@@ -124,21 +127,16 @@ def centred_product(products: Stages, attributes: Attributes) -> Array:
 
 def convolve(centred: Array, tensors: Tensors, attributes: Attributes, name: str) -> Stages:
     """Sum, add the bias, requantise, saturate to the format ``name`` unless attributes say."""
-    of = integer_accumulator(attributes.get("accumulator"))
     sums = summed(centred, tensors, attributes)
-    total = integers_of(sums["accumulator"])
-    biased = of.fit(total + integers_of(tensors["b"])[:, None, None]) if "b" in tensors else total
-    return {
-        **sums,
-        "biased": to_integers(biased, of.carrier),
-        **scaled(biased, tensors, attributes, name),
-    }
+    return {**sums, **finish(sums["accumulator"], tensors, attributes, name)._asdict()}
 
 
 def summed(centred: Array, tensors: Tensors, attributes: Attributes) -> Stages:
     """Sum a centred image with the kernels ``w``: its passes, and the accumulator."""
     of = integer_accumulator(attributes.get("accumulator"))
-    w = centre(tensors["w"], attributes.get("w_zero", 0))
+    w, zero = tensors["w"], attributes.get("w_zero", 0)
+    if zero or w.dtype != np.int8:
+        w = centre(w, zero)
     geometry = geometry_of(centred, w, attributes)
     shape = (len(centred), len(w), *geometry.output)
     sums = _sums(centred, w, geometry, of)
@@ -150,13 +148,32 @@ def summed(centred: Array, tensors: Tensors, attributes: Attributes) -> Stages:
 
 def _sums(centred: Array, w: Array, geometry: ConvGeometry, of: IntegerAccumulator) -> IntegerSums:
     """Every output's sum; where no order can be seen, in the fastest one."""
-    if of.is_plain and fits_int16(centred) and fits_int16(w):
-        image, kernels = (each.astype(np.int16, copy=False) for each in (centred, w))
-        total = sum_narrow(image, kernels, geometry)
-        wide = of.fit(total.astype(np.int64))
-        return IntegerSums(wide, wide[:, None])
+    products = len(centred) * w.size * prod(geometry.output)
+    if of.is_plain and pays(products) and fits_int16(centred) and fits_int16(w):
+        image, kernels = (
+            each if each.dtype.itemsize <= 2 else each.astype(np.int16) for each in (centred, w)
+        )
+        total = convolve_narrow(image, kernels, geometry)
+        if of.bits < 32:
+            total = of.fit(total.astype(np.int64)).astype(np.int32)
+        return IntegerSums(total, total[:, None])
     return sum_integers(
         kernel_rows(w, of.order, of.tiles), patches(centred, geometry, of.order, of.tiles), of
+    )
+
+
+def finish(total: Array, tensors: Tensors, attributes: Attributes, name: str) -> AfterSum:
+    """Add the bias to sums (n, o, i, j), requantise per output channel, saturate to ``name``."""
+    of = integer_accumulator(attributes.get("accumulator"))
+    into = attributes.get("output_format", name)
+    return after_sum(
+        total,
+        integers_of(tensors["b"]) if "b" in tensors else None,
+        of,
+        scaling(factor_of(tensors), rounding=attributes["rounding"], bits=of.bits),
+        zero_point=attributes["y_zero"],
+        limits=limits_of(attributes, into),
+        into=format_named(into),
     )
 
 
@@ -175,8 +192,13 @@ def scaled(biased: Array, tensors: Tensors, attributes: Attributes, name: str) -
     }
 
 
-def clip(values: Array, attributes: Attributes, name: str) -> Array:
-    """Saturate to a format, or to the declared limits (a fused activation) within it."""
+def limits_of(attributes: Attributes, name: str) -> tuple[int, int]:
+    """What an output saturates to: its format, or the declared "clip" within it."""
     low, high = format_named(name).limits
     least, most = attributes.get("clip", (low, high))
-    return to_integers(np.clip(values, max(low, least), min(high, most)), name)
+    return max(low, least), min(high, most)
+
+
+def clip(values: Array, attributes: Attributes, name: str) -> Array:
+    """Saturate to a format, or to the declared limits (a fused activation) within it."""
+    return to_integers(np.clip(values, *limits_of(attributes, name)), name)

@@ -17,7 +17,9 @@ from numba import njit
 
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import Accumulation
+from refimpl.bitexact.dense import multiply_narrow, pays
 
+ANY = (-(2**63), 2**63 - 1)
 BLOCK = 256  # pixels summed side by side; does not change any bit
 
 
@@ -61,16 +63,32 @@ class IntegerAccumulator:
             return f"int{self.bits}, two's complement, wraps"
         return f"int{self.bits}, saturates after every term, terms in the order {self.order}"
 
+    @property
+    def bounds(self) -> tuple[int, int, int]:
+        """What ``fit`` needs: least and largest number before it wraps, and 2^(bits − 1)."""
+        half = 1 << (self.bits - 1)
+        return (-half, half - 1, half) if self.overflow == "saturate" else (*ANY, half)
+
     def fit(self, values: Array) -> Array:
         """Bring int64 values into the accumulator's range."""
-        half = np.int64(1) << (self.bits - 1)
-        if self.overflow == "saturate":
-            return np.clip(values, -half, half - 1)
-        return ((values + half) & ((half << 1) - 1)) - half
+        return _fitted(values, self.bounds)
+
+
+def _fitted(values: Array, bounds: tuple[int, int, int]) -> Array:
+    """Saturated or wrapped: of int64 arrays and, compiled, of numbers."""
+    low, high, half = bounds
+    inside = np.minimum(np.maximum(values, low), high)
+    return ((inside + half) & (2 * half - 1)) - half
+
+
+fit = njit(cache=True)(_fitted)
 
 
 class IntegerSums(NamedTuple):
-    """Sums (n, o, p), int64, and what the accumulator held after each pass (n, passes, o, p)."""
+    """Sums (n, o, p), and what the accumulator held after each pass (n, passes, o, p).
+
+    Both are int64, or int32 where the accumulator is and was summed in one pass.
+    """
 
     total: Array
     passes: Array
@@ -122,6 +140,10 @@ def _sum_wrapping(rows: Array, columns: Array, of: IntegerAccumulator) -> Array:
     narrow = of.bits <= 32
     sums = np.zeros((len(rows), columns.shape[1]), np.int32 if narrow else np.int64)
     operand = np.int16 if narrow and fits_int16(rows) and fits_int16(columns) else np.int64
+    if operand is np.int16 and pays(rows.size * columns.shape[1]):
+        return multiply_narrow(rows.astype(np.int16), columns[None].astype(np.int16))[0].astype(
+            np.int64
+        )
     _sum_blocks(
         np.ascontiguousarray(rows, operand), np.ascontiguousarray(columns, operand), sums, BLOCK
     )

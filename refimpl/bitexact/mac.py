@@ -5,7 +5,7 @@ exact; each addition is rounded once (``rounding.py``). Where the description is
 machine's own binary32 does the same, faster.
 """
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -15,14 +15,16 @@ from refimpl.bitexact.accumulate import sum_float32
 from refimpl.bitexact.accumulation import LANE_ORDERS, Accumulation
 from refimpl.bitexact.exact_sum import LIMBS, add_exactly, round_exactly
 from refimpl.bitexact.formats import format_named
-from refimpl.bitexact.rounding import MODES, OVERFLOWS, add_odd, round_to
+from refimpl.bitexact.rounding import MODES, OVERFLOWS, Rounder, add_odd, round_to
 
-Rounder: TypeAlias = tuple[int, int, float, int, int, bool]  # what ``round_to`` takes
 SEQUENTIAL, TREE, EXACT, ALIGNED = range(len(LANE_ORDERS))
 
 
 class Sums(NamedTuple):
-    """Sums (n, o, p) in binary64, and what each pass left: (n, passes, o, p)."""
+    """Sums (n, o, p) in binary64, and what each pass left: (n, passes, o, p).
+
+    In binary32 where that is the description and whoever sums says so.
+    """
 
     total: Array
     passes: Array
@@ -53,8 +55,14 @@ def is_plain(of: Accumulation) -> bool:
 
 
 def add_rounded(a: Array, b: Array, of: Accumulation) -> Array:
-    """R(a + b) elementwise, in the accumulator's format; binary64 arrays that hold its numbers."""
-    left, right = (np.ascontiguousarray(each) for each in np.broadcast_arrays(a, b))
+    """R(a + b) elementwise, in the accumulator's format; binary64 arrays that hold its numbers.
+
+    Two binary32 arrays stay binary32 where that is the description.
+    """
+    if is_plain(of) and a.dtype == b.dtype == np.float32:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(a + b)
+    left, right = (np.ascontiguousarray(each, np.float64) for each in np.broadcast_arrays(a, b))
     out = np.empty(left.shape)
     _add_all(left.reshape(-1), right.reshape(-1), _adder(of), out.reshape(-1))
     return out

@@ -13,9 +13,14 @@ A real factor is a multiplier m and a shift s: factor = m/2^s. For an accumulato
     tosa_double    ⌊(a·m + 2^(s−1) ± 2³⁰) / 2^s⌋, + for a ≥ 0 and − for a < 0; the 2³⁰ where s > 31
     float_even     nearest to fl32(fl32(a)·f), ties to even; f a binary32 scale, no shift
 
-``tosa_double`` is ``tflite_double`` wherever that is defined, s ≥ 31; TOSA's scaling of 32 bits
-without double rounding is ``half_up``. Then y = clip(rule + zero point, low, high). All integer
-rules are exact in 64-bit integers: the multiplier must be below 2^(63 − bits of the accumulator).
+``tosa_double`` is ``tflite_double`` wherever that is defined, s ≥ 31, since ⌊(⌊p/2³¹⌋ + c)/2^r⌋ =
+⌊(p + 2³¹·c)/2^(31+r)⌋; TOSA's scaling of 32 bits without double rounding is ``half_up``. Then
+y = clip(rule + zero point, low, high). All integer rules are exact in 64-bit integers: the
+multiplier must be below 2^(63 − bits of the accumulator). So each is one formula with constants of
+its own, which is what is computed (``Rule``):
+
+    ⌊(p + c)/2^s⌋   p = a·m ; c = plus where p ≥ 0, minus where p < 0 ; where ties go to even, one
+                    more if ⌊p/2^s⌋ is odd
 
 Sources: gemmlowp (Jacob et al., arXiv:1712.05877, 2018, section 2.3) for ``tflite_double``, its
 saturating rounding doubling high multiplication and rounding shift; TOSA 1.0, RESCALE, for what
@@ -24,11 +29,13 @@ the others stated here.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from math import frexp
+from math import frexp, prod
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+from numba import njit
 
 from refimpl.arrays import Array
 
@@ -39,6 +46,7 @@ Rounding: TypeAlias = Literal[
 
 FLOAT_RULE = "float_even"
 INT8 = (-128, 127)
+FAR = 2.0**40  # ours: beyond every format that follows
 
 
 class Factor(NamedTuple):
@@ -89,27 +97,91 @@ def requantise(
     ValueError
         If the rounding rule is unknown, its factor is of the wrong kind, or it might overflow.
     """
-    rule = _float_even if rounding == FLOAT_RULE else rounding_rule(rounding)
-    wide = [1] * accumulator.ndim
-    wide[channel_axis] = -1
-    multiplier, shift = (each.reshape(wide) for each in factor)
-    if (rounding == FLOAT_RULE) != (multiplier.dtype.kind == "f"):
+    plan = scaling(factor, rounding=rounding, bits=bits)
+    sizes, channels = accumulator.shape, len(plan.multiplier)
+    around = (prod(sizes[:channel_axis]), prod(sizes[channel_axis + 1 :]))
+    before, after = around if channels > 1 else (1, accumulator.size)  # one factor may serve all
+    flat = accumulator.astype(np.int64).reshape(before, channels, after)
+    out = np.empty_like(flat)
+    _scale_all(flat, plan, out)
+    out += zero_point
+    return out.reshape(sizes)
+
+
+class Scaling(NamedTuple):
+    """What a rule and a factor come to per channel: binary32 scales, or integers of ``Rule``."""
+
+    floating: bool
+    scale: Array
+    multiplier: Array
+    shift: Array
+    plus: Array
+    minus: Array
+    even: Array
+
+
+def scaling(factor: Factor, *, rounding: str, bits: int) -> Scaling:
+    """The constants of ``scale_row``, after the checks that ``requantise`` names."""
+    multiplier, floating = factor.multiplier, rounding == FLOAT_RULE
+    rule = None if floating else _rule(rounding)
+    if floating != (multiplier.dtype.kind == "f"):
         raise ValueError(
             "the rule float_even must have binary32 scales for multipliers, and no other rule"
         )
-    if rounding == FLOAT_RULE:
-        return rule(accumulator, multiplier) + zero_point
+    if rule is None:
+        none = np.zeros(len(multiplier), np.int64)
+        return Scaling(True, multiplier.astype(np.float32), none, none, none, none, none)
     if int(multiplier.max(initial=0)) >= 2 ** min(31, 63 - bits):
         raise ValueError(
             f"a multiplier must be below 2^{min(31, 63 - bits)} for a {bits}-bit accumulator"
         )
-    product = accumulator.astype(np.int64) * multiplier.astype(np.int64)
-    return rule(product, shift.astype(np.int64)) + zero_point
+    whole, shift = (np.ascontiguousarray(each, np.int64) for each in np.broadcast_arrays(*factor))
+    return Scaling(False, np.zeros(len(whole), np.float32), whole, shift, *rule.constants(shift))
+
+
+@njit(cache=True)
+def scale_row(values: Array, of: Scaling, channel: int, out: Array) -> None:
+    """Scale one channel's accumulators: the rule's integers, as int64."""
+    if of.floating:
+        scale = of.scale[channel]
+        for at in range(values.size):
+            real = np.float64(np.float32(values[at]) * scale)
+            out[at] = np.int64(np.rint(min(max(real, -FAR), FAR)))
+        return
+    multiplier, shift = of.multiplier[channel], of.shift[channel]
+    plus, minus, even = of.plus[channel], of.minus[channel], of.even[channel]
+    for at in range(values.size):
+        out[at] = _rounded_product(values[at] * multiplier, shift, plus, minus, even)
+
+
+@njit(cache=True)
+def _scale_all(values: Array, of: Scaling, out: Array) -> None:
+    for before in range(values.shape[0]):
+        for channel in range(values.shape[1]):
+            scale_row(values[before, channel], of, channel, out[before, channel])
 
 
 def saturate(values: Array, limits: tuple[int, int] = INT8) -> Array:
     """Clip to the range of int8 (or ``limits``) and store as int8."""
     return np.clip(values, *limits).astype(np.int8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """An integer rule: what is added to a product before its last s bits are cut off."""
+
+    plus: Callable[[Array], Array]
+    minus: Callable[[Array], Array]
+    even: bool = False
+
+    def constants(self, shift: Array) -> tuple[Array, Array, Array]:
+        """``plus``, ``minus`` and whether ties go to even (0 or 1), for int64 shifts."""
+        even = np.where(shift > 0, np.int64(self.even), np.int64(0))
+        return self.plus(shift), self.minus(shift), even
+
+    def __call__(self, product: Array, shift: Array) -> Array:
+        """The rule of int64 products and shifts."""
+        return _rounded(product, shift, *self.constants(shift))
 
 
 def rounding_rule(name: str) -> Callable[[Array, Array], Array]:
@@ -120,9 +192,22 @@ def rounding_rule(name: str) -> Callable[[Array, Array], Array]:
     ValueError
         If there is no rule of that name.
     """
-    if name not in ALL_RULES:
-        raise ValueError(f"rounding must be one of {', '.join(ALL_RULES)}, not {name!r}")
-    return ALL_RULES[name]
+    return _rule(name)
+
+
+def _rule(name: str) -> Rule:
+    if name not in _RULES:
+        raise ValueError(f"rounding must be one of {', '.join(_RULES)}, not {name!r}")
+    return _RULES[name]
+
+
+def _rounded(product: Array, shift: Array, plus: Array, minus: Array, even: Array) -> Array:
+    """The formula of every integer rule, of arrays and, compiled, of numbers."""
+    negative = product >> 63  # all bits of it, or none
+    return (product + plus + (negative & (minus - plus)) + ((product >> shift) & even)) >> shift
+
+
+_rounded_product = njit(cache=True)(_rounded)
 
 
 def _fixed_point(factor: float) -> tuple[int, int]:
@@ -137,62 +222,37 @@ def _fixed_point(factor: float) -> tuple[int, int]:
     return multiplier, 31 - exponent
 
 
-def _half_up(product: Array, shift: Array) -> Array:
-    return (product + (np.int64(1) << (shift - 1))) >> shift
+def _half(shift: Array) -> Array:
+    return (np.int64(1) << shift) >> 1
 
 
-def _half_even(product: Array, shift: Array) -> Array:
-    quotient = product >> shift
-    twice = (product - (quotient << shift)) * 2 - (np.int64(1) << shift)
-    up = (twice > 0) | ((twice == 0) & (quotient % 2 == 1))
-    return quotient + up
+def _below_half(shift: Array) -> Array:
+    return np.maximum(_half(shift) - 1, 0)
 
 
-def _floor(product: Array, shift: Array) -> Array:
-    return product >> shift
+def _nothing(shift: Array) -> Array:
+    return np.zeros_like(shift)
 
 
-def _tflite_double(product: Array, shift: Array) -> Array:
-    half = np.int64(1) << 30
-    nudged = product + np.where(product >= 0, half, 1 - half)
-    high = np.sign(nudged) * (np.abs(nudged) >> 31)
-    rest = shift - 31
-    away = (np.abs(high) + ((np.int64(1) << rest) >> 1)) >> rest
-    return np.sign(high) * away
-
-
-def _half_away(product: Array, shift: Array) -> Array:
-    return np.sign(product) * ((np.abs(product) + (np.int64(1) << (shift - 1))) >> shift)
-
-
-def _toward_zero(product: Array, shift: Array) -> Array:
-    return np.sign(product) * (np.abs(product) >> shift)
-
-
-def _tosa_double(product: Array, shift: Array) -> Array:
-    nudge = np.where(product >= 0, np.int64(1) << 30, -(np.int64(1) << 30))
-    half = (np.int64(1) << (shift - 1)) + np.where(shift > 31, nudge, 0)
-    return (product + half) >> shift
-
-
-def _float_even(accumulator: Array, scale: Array) -> Array:
-    real = accumulator.astype(np.float32) * scale.astype(np.float32)
-    return np.rint(np.clip(real.astype(np.float64), -(2.0**40), 2.0**40)).astype(np.int64)
-
-
+_DOUBLE = Rule(
+    plus=lambda shift: _half(shift) + np.where(shift > 31, np.int64(1) << 30, 0),
+    minus=lambda shift: _half(shift) - np.where(shift > 31, np.int64(1) << 30, 0),
+)
+_RULES = {
+    "half_up": Rule(plus=_half, minus=_half),
+    "half_even": Rule(plus=_below_half, minus=_below_half, even=True),
+    "floor": Rule(plus=_nothing, minus=_nothing),
+    "tflite_double": _DOUBLE,
+    "half_away": Rule(plus=_half, minus=_below_half),
+    "toward_zero": Rule(plus=_nothing, minus=lambda shift: (np.int64(1) << shift) - 1),
+    "tosa_double": _DOUBLE,
+}
+ALL_RULES: dict[str, Callable[[Array, Array], Array]] = dict(_RULES)
+"""Every integer rule a case may name: (product, shift) to int64."""
 RULES: dict[str, Callable[[Array, Array], Array]] = {
-    "half_up": _half_up,
-    "half_even": _half_even,
-    "floor": _floor,
-    "tflite_double": _tflite_double,
+    name: _RULES[name] for name in ("half_up", "half_even", "floor", "tflite_double")
 }
-"""The integer rules that sets, mutants and claims run over: (product, shift) to int64."""
-ALL_RULES: dict[str, Callable[[Array, Array], Array]] = RULES | {
-    "half_away": _half_away,
-    "toward_zero": _toward_zero,
-    "tosa_double": _tosa_double,
-}
-"""Every integer rule a case may name."""
+"""The integer rules that sets, mutants and claims run over."""
 ROUNDINGS: tuple[str, ...] = (*ALL_RULES, FLOAT_RULE)
 """Every rule that a case may declare, the one of binary32 scales too."""
 FORMULAS: dict[str, str] = {

@@ -11,7 +11,7 @@ Source: Boldo and Melquiond, "Emulation of FMA and correctly rounded sums: prove
 rounding to odd", IEEE Trans. Computers 57 (2008), theorem 1; Knuth's TwoSum for the error of a sum.
 """
 
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numba import njit
@@ -20,8 +20,10 @@ from refimpl.arrays import Array
 
 NEAREST_EVEN, NEAREST_AWAY, TOWARD_ZERO = 0, 1, 2
 MODES = {"nearest_even": NEAREST_EVEN, "nearest_away": NEAREST_AWAY, "toward_zero": TOWARD_ZERO}
+Rounder: TypeAlias = tuple[int, int, float, int, int, bool]  # what ``round_to`` takes
 INFINITE, SATURATED, NOT_A_NUMBER = 0, 1, 2
 OVERFLOWS = {"infinity": INFINITE, "saturate": SATURATED, "nan": NOT_A_NUMBER}
+INFINITY = 0x7FF << 52  # its word in binary64
 
 
 @njit(cache=True)
@@ -29,7 +31,7 @@ def round_to_grid(x: float, digits: int, least: int, mode: int) -> float:
     """Round to ``digits`` significand bits, multiples of 2^``least`` at the finest; no overflow."""
     word = np.float64(x).view(np.int64)
     magnitude: Any = word & np.int64(0x7FFFFFFFFFFFFFFF)
-    exponent = (magnitude >> 52) - 1023
+    exponent = max(magnitude >> 52, 1) - 1023
     if exponent == 1024 or magnitude == 0:
         return x
     drop = 53 - digits
@@ -97,26 +99,72 @@ def add_odd(a: float, b: float) -> float:
     return total
 
 
-@njit(cache=True)
-def _round_all(
-    values: Array,
-    digits: int,
-    least: int,
-    largest: float,
-    mode: int,
-    overflow: int,
-    flush: bool,
-    out: Array,
-) -> None:
-    for at in range(values.size):
-        out[at] = round_to(values[at], digits, least, largest, mode, overflow, flush)
+class Packing(NamedTuple):
+    """A cast to words of at most 32 bits, as numbers: what ``_pack`` needs to choose nothing.
+
+    ``even`` and ``away`` are all ones or 0. ``most`` is the word of the largest finite number,
+    ``beyond`` what a finite number above it becomes, ``infinite`` what ±∞ does; a word below
+    ``flushed`` becomes ±0.
+    """
+
+    digits: int
+    least: int
+    bits: int
+    even: int
+    away: int
+    most: int
+    beyond: int
+    infinite: int
+    quiet: int
+    flushed: int
 
 
-def round_array(
-    values: Array, grid: tuple[int, int, float], *, mode: str, overflow: str, flush: bool = False
-) -> Array:
-    """Round binary64 numbers of any shape to the grid (digits, least, largest) of a format."""
-    flat = np.ascontiguousarray(values, np.float64).reshape(-1)
-    out = np.empty_like(flat)
-    _round_all(flat, *grid, MODES[mode], OVERFLOWS[overflow], flush, out)
+def packing(rounder: Rounder, bits: int, most: int, quiet: int) -> Packing:
+    """What rounding to a format means for its words; ``most`` and ``quiet`` are two of them."""
+    digits, least, _, mode, overflow, flush = rounder
+    end = {INFINITE: most + 1, SATURATED: most, NOT_A_NUMBER: quiet}[overflow]
+    return Packing(
+        digits,
+        least,
+        bits,
+        -int(mode == NEAREST_EVEN),
+        -int(mode == NEAREST_AWAY),
+        most,
+        most if mode == TOWARD_ZERO and overflow == INFINITE else end,
+        end,
+        quiet,
+        1 << (digits - 1) if flush else 0,
+    )
+
+
+def round_to_words(values: Array, to: Packing) -> Array:
+    """Round binary32 or binary64 numbers of any shape once, and pack them."""
+    kind = np.float32 if values.dtype == np.float32 else np.float64
+    flat = np.ascontiguousarray(values, kind).reshape(-1)
+    out = np.empty(flat.shape, np.dtype(f"u{max(to.bits // 8, 1)}"))
+    _pack(flat, to, out)
     return out.reshape(values.shape)
+
+
+@njit(cache=True)
+def _pack(values: Array, to: Packing, out: Array) -> None:
+    """``round_to`` for many numbers at once: no branches, so that a processor takes eight."""
+    fraction = to.digits - 1
+    lead = to.least + fraction + 1023  # exponent field, in binary64, of the smallest normal number
+    sign = np.int64(1) << (to.bits - 1)
+    for at in range(out.size):
+        word = np.float64(values[at]).view(np.int64)
+        magnitude = word & np.int64(0x7FFFFFFFFFFFFFFF)
+        field = max(magnitude >> 52, np.int64(1))
+        significand = (magnitude & np.int64(0xFFFFFFFFFFFFF)) | (np.int64(1) << 52)
+        # 55: nothing is left, and nothing of it is rounded up
+        drop = min(52 - fraction + max(lead - field, np.int64(0)), np.int64(55))
+        half = (np.int64(1) << drop) >> 1
+        more = ((half - 1 + ((significand >> drop) & 1)) & to.even) + (half & to.away)
+        # A normal significand holds its hidden bit, which carries into the exponent field.
+        packed: Any = (max(field - lead, np.int64(0)) << fraction) + ((significand + more) >> drop)
+        end = to.infinite if magnitude == INFINITY else to.beyond
+        packed = end if packed > to.most else packed
+        packed = np.int64(0) if packed < to.flushed else packed
+        signed = packed | ((word >> 63) & sign)
+        out[at] = to.quiet if magnitude > INFINITY or packed == to.quiet else signed

@@ -17,6 +17,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from refimpl.arrays import Array
+from refimpl.fast.lanes import tile_width
 from refimpl.fast.tile import (
     add_product,
     pack_product,
@@ -25,7 +26,6 @@ from refimpl.fast.tile import (
     pack_run_by_2,
     prefetch,
     read,
-    tile_width,
     write,
 )
 
@@ -105,10 +105,13 @@ class Buffers(NamedTuple):
 def multiply_windows(
     q: Array, k: Array, w: Array, b: Array, y: Array,
     *, image: Image, grid: Grid, taps: Array, offsets: Array, circular: bool = False,
+    fused: bool = True,
 ) -> None:  # fmt: skip
-    """Write the product into ``y``; all arrays are contiguous and of one floating type.
+    """Write the product into ``y``; all arrays are contiguous and of one type.
 
-    ``taps`` (t, 2) and ``offsets`` (s, 2) are pairs (down, right) of 64-bit integers.
+    ``taps`` (t, 2) and ``offsets`` (s, 2) are pairs (down, right) of 64-bit integers. The terms of
+    an output are added in the order (s, c, t); ``fused`` and the types are those of ``tile``, int32
+    of plain sources only.
     """
     width = tile_width(q.dtype)
     panels = -(-image.n * grid.rows * grid.cols // width)
@@ -137,7 +140,7 @@ def multiply_windows(
     _multiply(
         *(each.ctypes.data for each in (q, k, w, b, y)), q.dtype.type(0), q.itemsize,
         image, grid, sources, buffers, tuple(sizes),
-        width, panels, together, splits, share, workers,
+        width, panels, together, splits, share, workers, fused,
     )  # fmt: skip
 
 
@@ -145,7 +148,7 @@ def multiply_windows(
 def _multiply(
     q: int, k: int, w: int, b: int, y: int, like: Any, itemsize: int,
     image: Image, grid: Grid, sources: Sources, buffers: Buffers, sizes: Any,
-    width: int, panels: int, together: int, splits: int, share: int, workers: int,
+    width: int, panels: int, together: int, splits: int, share: int, workers: int, fused: bool,
 ) -> None:  # fmt: skip
     tasks = -(-panels // together) * splits
     for worker in prange(workers):
@@ -162,7 +165,7 @@ def _multiply(
             if rows > 0:
                 _panels(
                     q, k, w, b, y, like, image, grid, sources, own,
-                    width, panel, count, first, rows,
+                    width, panel, count, first, rows, fused,
                 )  # fmt: skip
 
 
@@ -170,7 +173,7 @@ def _multiply(
 def _panels(
     q: int, k: int, w: int, b: int, y: int, like: Any,
     image: Image, grid: Grid, sources: Sources, own: Buffers,
-    width: int, panel: int, count: int, first: int, rows: int,
+    width: int, panel: int, count: int, first: int, rows: int, fused: bool,
 ) -> None:  # fmt: skip
     """Results of ``rows`` output channels in ``count`` panels of ``width`` pixels."""
     taps = sources.taps_number
@@ -198,9 +201,10 @@ def _panels(
                 direct, to, row = _target(grid, (panel + g) * width, width, first)
                 target = y if direct else own.tiles
                 to += 0 if direct else g * own.tile_size
+                start = first * per_row + s * depth + c * taps
                 add_product(
-                    w, first * per_row + s * depth + c * taps, per_row, rows,
-                    own.packed, g * own.packed_size, channels * taps, target, to, row, like,
+                    w, start, per_row, rows, own.packed, g * own.packed_size, channels * taps,
+                    target, to, row, fused, like,
                 )  # fmt: skip
     for g in range(count):
         at = (panel + g) * width
@@ -358,7 +362,8 @@ def _pack_sparse(
         left, right = read(runs, RUN * run + 2, 0), read(runs, RUN * run + 3, 0)
         while lane < width and bits >> lane & 1:
             value = read(q, shift + left + lane * step, like)
-            if not plain:
-                value *= read(k, shift + right + lane * step, like)
-            write(panel, to + lane, value)
+            if plain:
+                write(panel, to + lane, value)
+            else:
+                write(panel, to + lane, value * read(k, shift + right + lane * step, like))
             lane += 1

@@ -2,6 +2,9 @@
 
     c[r, t] += Σ_k a[r, k] · b[k, t]          r < rows, t < width, k < depth
 
+of float32 or float64, fused or with each product rounded by itself; or of int32 lanes that hold two
+16-bit integers each, a·b then being the sum of both products, modulo 2³².
+
 The accumulators, two vectors a row, stay in registers over the whole depth: enough independent
 chains to keep two fused multiply-add units busy, few enough to leave room for the operands. ``a``
 is read where it lies, row by row, one number broadcast at a time; ``b`` is a packed panel. The
@@ -15,164 +18,17 @@ and two threads then wait for each other more than they compute.)
 """
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
-import llvmlite.binding as llvm
-import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-VECTORS = 2  # per row of a tile
-INDEX, _LANE = ir.IntType(64), ir.IntType(32)
+from refimpl.fast.lanes import INDEX, LANE, VECTORS, Vectors, vector_bytes
 
 
-@cache
-def vector_bytes() -> int:
-    """Width of this machine's vector registers; 16 where nothing wider is known."""
-    features = llvm.get_host_cpu_features()
-    if features.get("avx512f"):
-        return 64
-    return 32 if features.get("avx2") else 16
-
-
-def tile_width(dtype: Any) -> int:
-    """Columns of a tile of numbers of this type: two vectors of them."""
-    return VECTORS * vector_bytes() // int(np.dtype(dtype).itemsize)
-
-
-class Vectors:
-    """What the intrinsics below need to write vector code for one number type."""
-
-    def __init__(self, builder: ir.IRBuilder, number: Any) -> None:
-        bits = number.bitwidth
-        self.builder, self.itemsize = builder, bits // 8
-        self.lanes = vector_bytes() // self.itemsize
-        self.number = {32: ir.FloatType(), 64: ir.DoubleType()}[bits]
-        self.type = ir.VectorType(self.number, self.lanes)
-        self.mask = ir.VectorType(ir.IntType(1), self.lanes)
-        self.suffix = f"v{self.lanes}f{bits}"
-
-    def place(self, address: Any, offset: Any) -> Any:
-        """Pointer to the number ``offset`` numbers from an address."""
-        start = self.builder.inttoptr(address, self.number.as_pointer())
-        return self.builder.gep(start, [offset])
-
-    def at(self, pointer: Any, offset: Any) -> Any:
-        """Pointer to a vector that begins ``offset`` numbers on."""
-        return self.builder.bitcast(self.builder.gep(pointer, [offset]), self.type.as_pointer())
-
-    def splat(self, value: Any) -> Any:
-        """Copy one number into every lane."""
-        kind = ir.VectorType(value.type, self.lanes)
-        blank = ir.Constant(kind, ir.Undefined)
-        first = self.builder.insert_element(blank, value, _LANE(0))
-        return self.builder.shuffle_vector(first, blank, self._constant([0] * self.lanes))
-
-    def lanes_of(self, bits: Any, vector: int) -> Any:
-        """The lanes of a tile's n-th vector that are set in an integer of 64 bits."""
-        moved = self.builder.lshr(bits, INDEX(vector * self.lanes))
-        few = self.builder.trunc(moved, ir.IntType(self.lanes))
-        return self.builder.bitcast(few, self.mask)
-
-    def load(self, pointer: Any) -> Any:
-        """Load a vector, aligned as its numbers are."""
-        return self.builder.load(pointer, align=self.itemsize)
-
-    def store(self, value: Any, pointer: Any) -> None:
-        """Store a vector, aligned as its numbers are."""
-        self.builder.store(value, pointer, align=self.itemsize)
-
-    def load_masked(self, pointer: Any, mask: Any) -> Any:
-        """Load the lanes of a mask; the others are 0 and not read."""
-        kinds = [self.type.as_pointer(), _LANE, self.mask, self.type]
-        zeros = ir.Constant(self.type, [0.0] * self.lanes)
-        words = [pointer, _LANE(self.itemsize), mask, zeros]
-        return self._call(f"llvm.masked.load.{self.suffix}.p0", self.type, kinds, words)
-
-    def interleave(self, one: Any, other: Any, *, upper: bool) -> Any:
-        """Lanes of the lower or upper halves of two vectors, in turn one of each."""
-        first = self.lanes // 2 if upper else 0
-        pairs = [(first + n, self.lanes + first + n) for n in range(self.lanes // 2)]
-        return self.builder.shuffle_vector(
-            one, other, self._constant([lane for pair in pairs for lane in pair])
-        )
-
-    def load_some(self, pointer: Any, mask: Any) -> Any:
-        """Load the lanes of a mask, all if it is None."""
-        return self.load(pointer) if mask is None else self.load_masked(pointer, mask)
-
-    def load_from(self, address: Any, first: Any, second: Any, mask: Any) -> Any:
-        """Load the lanes of a mask from the sum of two offsets."""
-        place = self.place(address, self.builder.add(first, second))
-        return self.load_some(self.at(place, INDEX(0)), mask)
-
-    def store_some(self, value: Any, pointer: Any, mask: Any) -> None:
-        """Store the lanes of a mask, all if it is None."""
-        if mask is None:
-            self.store(value, pointer)
-            return
-        kinds = [self.type, self.type.as_pointer(), _LANE, self.mask]
-        words = [value, pointer, _LANE(self.itemsize), mask]
-        self._call(f"llvm.masked.store.{self.suffix}.p0", ir.VoidType(), kinds, words)
-
-    def gather(self, starts: list[Any], vector: int, step: int) -> Any:
-        """The product of what every ``step``-th number (1 or 2) from each start is."""
-        value = None
-        for start in starts:
-            if step == 1:
-                each = self.load(self.at(start, INDEX(vector * self.lanes)))
-            else:  # the last number of the second half is not ours to read: lanes - 1 before it are
-                first = self.load(self.at(start, INDEX(2 * vector * self.lanes)))
-                place = INDEX((2 * vector + 1) * self.lanes - 1)
-                second = self.load(self.at(start, place))
-                even = [2 * lane for lane in range(self.lanes // 2)]
-                odd = [self.lanes + 2 * lane + 1 for lane in range(self.lanes // 2)]
-                each = self.builder.shuffle_vector(first, second, self._constant(even + odd))
-            value = each if value is None else self.builder.fmul(value, each)
-        return value
-
-    def gather_lanes(
-        self, starts: list[Any], bits: Any, vector: int, step: int, otherwise: Any
-    ) -> Any:
-        """The same in the lanes that are set; ``otherwise`` in the others, which are not read."""
-        mask = self.lanes_of(bits, vector)
-        value = None
-        for start in starts:
-            each = self._load_lanes(start, mask, vector, step)
-            value = each if value is None else self.builder.fmul(value, each)
-        return self.builder.select(mask, value, otherwise)
-
-    def _load_lanes(self, start: Any, mask: Any, vector: int, step: int) -> Any:
-        if step == 1:
-            return self.load_masked(self.at(start, INDEX(vector * self.lanes)), mask)
-        lanes = range(self.lanes)
-        halves = []
-        for half in (0, 1):  # lane t reads number 2t: half of them in the first vector, half after
-            spread = [half * self.lanes // 2 + lane // 2 for lane in lanes]
-            wide = self.builder.shuffle_vector(mask, mask, self._constant(spread))
-            even = ir.Constant(self.mask, [lane % 2 == 0 for lane in lanes])
-            place = INDEX((2 * vector + half) * self.lanes)
-            halves.append(self.load_masked(self.at(start, place), self.builder.and_(wide, even)))
-        return self.builder.shuffle_vector(*halves, self._constant([2 * lane for lane in lanes]))
-
-    def _constant(self, numbers: list[int]) -> Any:
-        return ir.Constant(ir.VectorType(_LANE, len(numbers)), numbers)
-
-    def multiply_add(self, left: Any, right: Any, total: Any) -> Any:
-        """Fused left·right + total, lane by lane."""
-        kinds = [self.type] * 3
-        return self._call(f"llvm.fma.{self.suffix}", self.type, kinds, [left, right, total])
-
-    def _call(self, name: str, result: Any, kinds: list[Any], words: list[Any]) -> Any:
-        kind = ir.FunctionType(result, kinds)
-        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        return self.builder.call(function, words)
-
-
-def _tile_of(rows: int) -> Callable[..., None]:
+def _tile_of(rows: int, *, fused: bool = True) -> Callable[..., None]:
     """Make the function that adds a product to a tile of so many rows."""
 
     @intrinsic
@@ -210,7 +66,7 @@ def _tile_of(rows: int) -> Callable[..., None]:
             for r in range(rows):
                 left = v.splat(builder.load(builder.gep(row_of_a[r], [k])))
                 for n in range(VECTORS):
-                    summed[r, n] = v.multiply_add(left, right[n], total[r, n])
+                    summed[r, n] = v.multiply_add(left, right[n], total[r, n], fused=fused)
             following = builder.add(k, INDEX(1))
             k.add_incoming(following, loop)
             for place in places:
@@ -234,27 +90,47 @@ def _tile_of(rows: int) -> Callable[..., None]:
 
 # With 32 registers (AVX-512) eight rows, with 16 four; the rest of an array's rows in fewer.
 ROWS = 8 if vector_bytes() == 64 else 4
-_full, _four, _two, _one = map(_tile_of, (ROWS, 4, 2, 1))
+_SIZES = (ROWS, 4, 2, 1)
+_full, _four, _two, _one = map(_tile_of, _SIZES)
+_full_apart, _four_apart, _two_apart, _one_apart = (_tile_of(n, fused=False) for n in _SIZES)
 
 
 @njit(cache=True)
 def add_product(
     a: int, a_at: int, a_row: int, rows: int, b: int, b_at: int, depth: int,
-    c: int, c_at: int, c_row: int, like: Any,
+    c: int, c_at: int, c_row: int, fused: bool, like: Any,
 ) -> None:  # fmt: skip
-    """c[c_at + r·c_row + t] += Σ_k a[a_at + r·a_row + k]·b[b_at + k·width + t], any rows."""
+    """c[c_at + r·c_row + t] += Σ_k a[a_at + r·a_row + k]·b[b_at + k·width + t], any rows.
+
+    Floats: k in order, each product rounded before it is added unless ``fused``.
+    """
     done = 0
-    while rows - done >= ROWS:
-        _full(a, a_at + done * a_row, a_row, b, b_at, depth, c, c_at + done * c_row, c_row, like)
-        done += ROWS
-    while rows - done >= 4:
-        _four(a, a_at + done * a_row, a_row, b, b_at, depth, c, c_at + done * c_row, c_row, like)
-        done += 4
-    if rows - done >= 2:
-        _two(a, a_at + done * a_row, a_row, b, b_at, depth, c, c_at + done * c_row, c_row, like)
-        done += 2
-    if rows > done:
-        _one(a, a_at + done * a_row, a_row, b, b_at, depth, c, c_at + done * c_row, c_row, like)
+    while done < rows:
+        left, at, to = rows - done, a_at + done * a_row, c_at + done * c_row
+        if left >= ROWS:
+            if fused:
+                _full(a, at, a_row, b, b_at, depth, c, to, c_row, like)
+            else:
+                _full_apart(a, at, a_row, b, b_at, depth, c, to, c_row, like)
+            done += ROWS
+        elif left >= 4:
+            if fused:
+                _four(a, at, a_row, b, b_at, depth, c, to, c_row, like)
+            else:
+                _four_apart(a, at, a_row, b, b_at, depth, c, to, c_row, like)
+            done += 4
+        elif left >= 2:
+            if fused:
+                _two(a, at, a_row, b, b_at, depth, c, to, c_row, like)
+            else:
+                _two_apart(a, at, a_row, b, b_at, depth, c, to, c_row, like)
+            done += 2
+        else:
+            if fused:
+                _one(a, at, a_row, b, b_at, depth, c, to, c_row, like)
+            else:
+                _one_apart(a, at, a_row, b, b_at, depth, c, to, c_row, like)
+            done += 1
 
 
 def _row_packer(step: int, *, product: bool) -> Callable[..., None]:
@@ -284,7 +160,7 @@ def _row_packer(step: int, *, product: bool) -> Callable[..., None]:
                 place = builder.add(builder.mul(run, INDEX(4)), INDEX(which))
                 return builder.load(builder.gep(table, [place]))
 
-            blank = ir.Constant(v.type, [0.0] * v.lanes)
+            blank = v.zeros
             before = builder.block
             loop, after = (builder.append_basic_block(name) for name in ("run", "packed"))
             builder.cbranch(builder.icmp_signed("<", begin, end), loop, after)
@@ -372,9 +248,9 @@ def prefetch(typing_context: Any, address: Any, offset: Any, like: Any) -> Any:
         number = context.get_data_type(signature.args[2]).as_pointer()
         place = builder.gep(builder.inttoptr(words[0], number), [words[1]])
         byte = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte, _LANE, _LANE, _LANE])
+        kind = ir.FunctionType(ir.VoidType(), [byte, LANE, LANE, LANE])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        to_read, second_level, data = _LANE(0), _LANE(2), _LANE(1)
+        to_read, second_level, data = LANE(0), LANE(2), LANE(1)
         builder.call(function, [builder.bitcast(place, byte), to_read, second_level, data])
         return context.get_dummy_value()
 

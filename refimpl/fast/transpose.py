@@ -11,7 +11,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from refimpl.fast.tile import INDEX, Vectors, read, vector_bytes, write
+from refimpl.fast.lanes import INDEX, Vectors, vector_bytes
+from refimpl.fast.tile import read, write
 
 VECTOR_BYTES = vector_bytes()
 

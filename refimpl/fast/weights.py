@@ -17,8 +17,9 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from refimpl.arrays import Array
+from refimpl.fast.lanes import tile_width
 from refimpl.fast.product import RUN, Buffers, Grid, Image, Sources, find_runs, pack
-from refimpl.fast.tile import add_product, tile_width, write
+from refimpl.fast.tile import add_product, write
 from refimpl.fast.transpose import transpose
 
 PANELS = 8  # ours: panels of pixels multiplied at a time, 256 binary32 pixels with AVX-512
@@ -139,7 +140,7 @@ def _multiply(
                     add_product(
                         own.packed, 0, many * width, channels * taps,
                         turned, (o * held + panel) * width * width, depth,
-                        result, row * across * width + o * width, across * width, like,
+                        result, row * across * width + o * width, across * width, True, like,
                     )  # fmt: skip
 
 
@@ -176,7 +177,7 @@ def _multiply_once(
                     write(own.tiles, place, like)
                 add_product(
                     own.packed, 0, panels * width, rows, turned, o * held * width * width, total,
-                    own.tiles, 0, width, like,
+                    own.tiles, 0, width, True, like,
                 )  # fmt: skip
                 transpose(
                     own.tiles, 0, width, rows, min(width, grid.used - o * width),

@@ -7,12 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refimpl.bitexact.accumulate import kernel_rows, patches
 from refimpl.bitexact.formats import FORMATS, integers_of, to_integers
-from refimpl.bitexact.integer_dot import sum_narrow
 from refimpl.bitexact.integer_sum import IntegerAccumulator, integer_accumulator, sum_integers
 from refimpl.bitexact.operators import PIPELINES
-from refimpl.ops.conv2d import conv_geometry
 from tests.refimpl.bitexact import literal
 
 
@@ -44,28 +41,6 @@ def test_a_sum_of_any_width_wraps_or_saturates_as_python_integers_say(data):
     assert got.passes[0, :, 0, 0].tolist() == [
         judged_sum(row[:end], column[:end], of) for end in ends
     ]
-
-
-@given(st.data())
-@settings(deadline=None, max_examples=60)
-def test_the_fast_sum_of_narrow_integers_is_the_sum_in_any_order(data):
-    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
-    shape = (data.draw(st.integers(1, 2)), data.draw(st.integers(1, 5)), 5, 4)
-    kernel = (data.draw(st.integers(1, 3)), shape[1], 3, data.draw(st.sampled_from([1, 3])))
-    x, w = (rng.integers(-(2**15), 2**15, each).astype(np.int16) for each in (shape, kernel))
-    geometry = conv_geometry(x.shape, w.shape, stride=data.draw(st.sampled_from([1, 2])), padding=1)
-    expected = sum_integers(
-        kernel_rows(w, "cuv"), patches(x, geometry, "cuv"), IntegerAccumulator()
-    )
-    np.testing.assert_array_equal(sum_narrow(x, w, geometry), expected.total)
-
-
-@pytest.mark.small
-def test_the_fast_sum_wraps_compiled_and_interpreted():
-    x = np.full((1, 9, 1, 5), -(2**15), np.int16)
-    w = np.full((2, 9, 1, 1), -(2**15), np.int16)
-    total = sum_narrow(x, w, conv_geometry(x.shape, w.shape))
-    assert set(total.ravel().tolist()) == {(9 * 2**30 + 2**31) % 2**32 - 2**31}
 
 
 @pytest.mark.small
