@@ -165,3 +165,10 @@ def test_binary64_sums_are_the_machines_own():
     of = Accumulation(format="fp64", product="fp64", lanes=2)
     rows, columns = np.array([[0.1, 0.2, 0.3]]), np.array([[[0.7], [0.8], [0.9]]])
     assert accumulate(rows, columns, of).total.item() == (0.1 * 0.7 + 0.2 * 0.8) + 0.3 * 0.9
+
+
+@pytest.mark.small
+def test_an_fp64_accumulator_keeps_the_last_bit_of_a_subnormal_sum():
+    of = Accumulation(format="fp64", product="fp64", bias="first")
+    columns = np.array([[[3 * 2.0**-1074]]])
+    assert accumulate(np.ones((1, 1)), columns, of).total.item() == 3 * 2.0**-1074
