@@ -55,29 +55,43 @@ class Steps(NamedTuple):
 def total_cycles(conv: Convolution, parts: Pieces, order: Order, machine: Machine) -> int:
     """Cycles of ``conv`` cut into ``parts`` and walked in ``order``, waiting for DRAM included."""
     found = steps(conv, parts, order, machine)
-    return duration(found, double_buffered=machine.buffers.double_buffered)
+    return duration(found, groups=conv.groups, double_buffered=machine.buffers.double_buffered)
 
 
 def steps(conv: Convolution, parts: Pieces, order: Order, machine: Machine) -> Steps:
-    """What each tile takes, group after group; what is still on chip takes nothing."""
+    """What each tile of one group takes; what is still on chip takes nothing. Groups are alike."""
     band, out, part = _walk(parts, order)
     moved = _transfers(conv, parts, machine)
-    one_group = Steps(
+    return Steps(
         ifmap=moved.ifmap[band, part] * _changed(band, part),
         filter=moved.filter[out, part] * _changed(out, part),
         compute=_computations(conv, parts, machine)[band, out, part],
         store=moved.ofmap[band, out] * (part == len(parts.in_channels) - 1),
     )
-    return Steps(*(np.tile(cycles, conv.groups) for cycles in one_group))
 
 
-def duration(tiles: Steps, *, double_buffered: bool) -> int:
-    """Cycles from the first load to the last store: the two formulas of this module."""
+def duration(tiles: Steps, *, groups: int = 1, double_buffered: bool) -> int:
+    """Cycles from the first load to the last store: the two formulas of this module.
+
+    Groups are walked one after another, and tiles at their seams overlap as others do. What is
+    inside a group counts once for each, its two ends by what is stored before and loaded after.
+    """
     load, compute, store = tiles.load, tiles.compute, tiles.store
     if not double_buffered:
-        return int(load.sum() + compute.sum() + store.sum())
-    meanwhile = np.append(load[1:], 0) + np.append(0, store[:-1])
-    return int(load[0] + np.maximum(compute, meanwhile).sum() + store[-1])
+        return groups * int(load.sum() + compute.sum() + store.sum())
+    first, last = int(load[0]), int(store[-1])
+    inner = groups * int(np.maximum(compute[1:-1], load[2:] + store[:-2]).sum())
+
+    def ends(stored: int, loaded: int) -> int:
+        if len(load) == 1:
+            return max(int(compute[0]), loaded + stored)
+        opening = max(int(compute[0]), int(load[1]) + stored)
+        return opening + max(int(compute[-1]), loaded + int(store[-2]))
+
+    if groups == 1:
+        return first + ends(0, 0) + inner + last
+    between = (groups - 2) * ends(last, first)
+    return first + ends(0, first) + between + ends(last, 0) + inner + last
 
 
 def array_total(conv: Convolution, parts: Pieces, machine: Machine) -> ArrayCycles:

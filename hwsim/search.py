@@ -84,8 +84,7 @@ def search(conv: Convolution, machine: Machine) -> Found:
         raise ValueError(_too_many(conv, machine))
     tilings = list(candidates(conv, machine.array))
     bounded = sorted(_bounded(conv, machine, tilings))
-    equal = _best_equal(conv, machine)
-    best = run(conv, equal, machine) if equal is not None else None
+    best = _best_equal(conv, machine)
     timed = 0
     for cycles, moved, tiling in bounded:
         if best is not None and (cycles, moved) >= best.merit[:2]:
@@ -106,11 +105,11 @@ def tilings_of(conv: Convolution, machine: Machine) -> tuple[Tiling, ...]:
     return tuple(dict.fromkeys(tilings))
 
 
-def _best_equal(conv: Convolution, machine: Machine) -> Tiling | None:
+def _best_equal(conv: Convolution, machine: Machine) -> Run | None:
     """The best mapping into equal tiles; the rule's is one, but perhaps of a thinned axis."""
-    found = (heuristic_tiling(conv, machine), best_uniform(conv, machine))
-    tilings = [tiling for tiling in found if tiling is not None]
-    return min(tilings, key=lambda tiling: run(conv, tiling, machine).merit, default=None)
+    found = dict.fromkeys((heuristic_tiling(conv, machine), best_uniform(conv, machine)))
+    runs = [run(conv, tiling, machine) for tiling in found if tiling is not None]
+    return min(runs, key=lambda each: each.merit, default=None)
 
 
 def run(conv: Convolution, tiling: Tiling, machine: Machine) -> Run:

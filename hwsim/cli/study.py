@@ -71,13 +71,13 @@ def study_command(
             found.append(each)
             advance()
     answers = together(study, found)
-    document = study_document(study, answers, [part.machine for part in asked if part.growth])
+    document = study_document(study, answers)
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "study.json", study_json(document))
     write_text(out / "study.csv", study_csv(answers.rows))
     write_text(out / "study.md", page(study, answers))
     if html:
-        write_text(out / "study.html", _html(study, answers, document))
+        write_text(out / "study.html", _html(study, answers))
     if picture:
         from hwsim.report.study import study_picture  # noqa: PLC0415
 
@@ -85,7 +85,7 @@ def study_command(
     typer.echo(f"{len(answers.rows)} rows; the verdict is in {out / 'study.md'}")
 
 
-def _html(study: Any, answers: Any, document: dict[str, Any]) -> str:
+def _html(study: Any, answers: Any) -> str:
     try:
         from hwsim.report.verdict import study_page  # noqa: PLC0415
     except ImportError as error:
@@ -93,4 +93,4 @@ def _html(study: Any, answers: Any, document: dict[str, Any]) -> str:
             f"study.html needs the extra report: pip install 'xvolution[report]' ({error.name}), "
             f"or leave it out with --no-html"
         ) from error
-    return study_page(study, answers, document)
+    return study_page(study, answers)

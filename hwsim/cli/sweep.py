@@ -3,7 +3,7 @@
 import os
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -79,27 +79,20 @@ def front_command(
     y: Annotated[str, typer.Option(help="Another, summed over a machine's layers.")] = "cycles",
 ) -> None:
     """Print the machines that none beats: less X at no more Y. Only those that run every layer."""
-    from hwsim.io.sweeps import read_points, varied_keys  # noqa: PLC0415 - pyarrow, for this one command
+    import numpy as np  # noqa: PLC0415 - as the next: pyarrow and DuckDB
+
+    from hwsim.io.swept import read_machines, varied_keys  # noqa: PLC0415 - for this one command
     from hwsim.sweep import front  # noqa: PLC0415
 
     names = varied_keys(directory)
-    found = read_points(directory, [*names, x, y, "fits"])
-    sums: dict[tuple[Any, ...], list[float]] = {}
-    for *key, at, value, fits in zip(
-        *(found[n].tolist() for n in (*names, x, y, "fits")), strict=True
-    ):
-        entry = sums.setdefault(tuple(key), [at, 0, 1])
-        entry[1] += value
-        entry[2] *= fits
-    whole = {key: entry for key, entry in sums.items() if entry[2]}
-    if not whole:
+    found = read_machines(directory, [y], [x])
+    whole = np.flatnonzero(found["fits"])
+    if not len(whole):
         raise ValueError(f"{directory} must hold a machine that runs every layer, and none does")
-    import numpy as np  # noqa: PLC0415 - as above
-
-    columns = np.array([entry[:2] for entry in whole.values()], float)
     table = Table(*names, x, f"{y}, summed")
-    keys = list(whole)
-    for row in front(columns[:, 0], columns[:, 1]):
-        table.add_row(*map(str, keys[row]), *(f"{value:,.0f}" for value in columns[row]))
+    first, second = (found[name][whole].astype(float) for name in (x, y))
+    for row in whole[front(first, second)]:
+        said = (str(found[name][row]) for name in names)
+        table.add_row(*said, f"{found[x][row]:,.0f}", f"{found[y][row]:,.0f}")
     show(table)
-    typer.echo(f"{len(whole):,} of {len(sums):,} machines run every layer")
+    typer.echo(f"{len(whole):,} of {len(found['fits']):,} machines run every layer")

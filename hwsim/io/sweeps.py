@@ -11,7 +11,7 @@ something else damaged is found by its footer, named, and computed again.
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +19,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -149,7 +148,7 @@ def start(directory: Path, asked: Plan, *, resume: bool, part_points: int = PART
     """
     about, digest = directory / ABOUT, asked.digest
     if about.is_file():
-        known = _about(about)
+        known = read_about(about)
         if not resume:
             raise ValueError(f"{directory} must not hold a sweep yet: --resume goes on with it")
         if known.get("digest") != digest:
@@ -169,13 +168,14 @@ def start(directory: Path, asked: Plan, *, resume: bool, part_points: int = PART
             raise ValueError(f"{directory} must be a directory: {reason(error)}") from error
         said = {
             "digest": digest, "points": asked.points, "part_points": part_points,
-            "varied": list(asked.keys),
+            "varied": list(asked.keys), "machines": asked.machines, "layers": len(asked.layers),
         }  # fmt: skip
         write_text(about, json.dumps(said, indent=2) + "\n")
     return Parts(directory=directory, asked=asked, part_points=part_points)
 
 
-def _about(path: Path) -> dict[str, Any]:
+def read_about(path: Path) -> dict[str, Any]:
+    """What a sweep's file says of it; ``ValueError`` if it is none."""
     try:
         found = json.loads(read_text(path, "sweep"))
     except json.JSONDecodeError as error:
@@ -269,26 +269,3 @@ def write_part(parts: Parts, number: int, content: bytes) -> None:
         raise ValueError(
             f"{path} must be writable: {reason(error)}; what is there is whole, --resume goes on"
         ) from error
-
-
-def varied_keys(directory: Path) -> list[str]:
-    """Columns that tell a sweep's machines apart: its base, and what was varied."""
-    return ["machine", *_about(directory / ABOUT).get("varied", [])]
-
-
-def read_points(directory: Path, names: list[str]) -> Mapping[str, np.ndarray[Any, Any]]:
-    """Some columns of all points, in order; ``ValueError`` if there are none or one is unknown."""
-    files = sorted(directory.glob("part-*.parquet"))
-    if not files:
-        raise ValueError(f"{directory} must hold parts of a sweep, and it holds none")
-    try:
-        known = pq.read_schema(files[0]).names
-        for name in names:
-            if name not in known:
-                raise ValueError(f"a column must be one of {', '.join(known)}, not {name!r}")
-        table = pa.concat_tables(
-            (pq.read_table(each, columns=names) for each in files), promote_options="permissive"
-        )
-    except (OSError, pa.ArrowException) as error:
-        raise ValueError(f"{directory} must hold parts that can be read: {error}") from error
-    return {name: table[name].to_numpy() for name in names}

@@ -125,7 +125,7 @@ def _wide(bars: int) -> tuple[Figure, Axes]:
 def _stack(axes: Axes, rows: Sequence[Row], parts: Mapping[str, tuple[str, str]]) -> None:
     base = np.zeros(len(rows))
     for key, (label, colour) in parts.items():
-        height = np.array([row[key] for row in rows], float)
+        height = np.array([row.get(key, 0) for row in rows], float)
         if height.any():
             axes.bar(range(len(rows)), height, bottom=base, color=colour, label=label, width=0.85)
         base += height

@@ -7,7 +7,6 @@ from dataclasses import asdict, fields
 from io import BytesIO, StringIO
 from typing import Any, TypeAlias
 
-from hwsim.machine import Machine
 from hwsim.study import Answers, Row, Study
 
 LISTED = ("kinds", "supports", "ways", "failed", "missing", "budget")
@@ -15,11 +14,11 @@ TABLES = ("rows", "changed", "curves")
 Document: TypeAlias = dict[str, Any]
 
 
-def study_document(study: Study, answers: Answers, machines: Sequence[Machine]) -> Document:
+def study_document(study: Study, answers: Answers) -> Document:
     """Everything in plain types: the assumptions, the machines, and every answer."""
     return {
         "study": asdict(study),
-        "machines": {each.name: _about(each) for each in machines},
+        "machines": [asdict(each) for each in answers.machines],
         "rows": [asdict(row) | {"conv_friendly": row.friendly} for row in answers.rows],
         "changed": [asdict(case) | {"saved": case.saved} for case in answers.changed],
         "curves": [asdict(place) for place in answers.curves],
@@ -68,20 +67,6 @@ def _rows(columns: Mapping[str, Any]) -> list[Document]:
         for name, each in columns.items()
     }
     return [dict(zip(whole, values, strict=True)) for values in zip(*whole.values(), strict=True)]
-
-
-def _about(machine: Machine) -> Document:
-    """What a page says of a machine."""
-    return {
-        "title": machine.title,
-        "description": machine.description,
-        "clock_hz": machine.clock_hz,
-        "peak_macs_per_cycle": machine.array.macs_per_cycle,
-        "dram_bytes_per_cycle": str(machine.dram.bytes_per_cycle),
-        "operand_bytes": machine.operand_bytes,
-        "vector_lanes": 0 if machine.vector is None else machine.vector.lanes,
-        "array_inputs": machine.array.depth_step,
-    }
 
 
 def study_csv(rows: Sequence[Row]) -> str:

@@ -1,17 +1,17 @@
 """Pictures of a study: where the cycles go, one roofline for all machines, growth, and gains."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hwsim.report.figures import BUDGET, INK
 from hwsim.study import Place, Row
+from hwsim.study.answers import About
 from hwsim.study.summary import Bought
 
-About: TypeAlias = Mapping[str, Mapping[str, Any]]
 COLOURS = {
     "convolution": "#64748b",
     "convolution-wide": "#0f766e",
@@ -107,21 +107,21 @@ def _legend(panels: Any) -> tuple[list[Any], list[str]]:
     return [found[name] for name in order], order
 
 
-def roofline(rows: Sequence[Row], machines: About) -> Figure:
+def roofline(rows: Sequence[Row], machines: Sequence[About]) -> Figure:
     """All machines under one roof: intensity in units of the ridge's, utilisation of the array.
 
     A point is a stage of a network on a machine at a batch, in one of three forms.
     """
     figure = Figure(figsize=(7.6, 4.6), layout="constrained")
     axes = figure.subplots()
-    lowest = 0.5
+    lowest, known = 0.5, {each.name: each for each in machines}
     for form in ("convolution", "convolution-wide", "xvolution-fused"):
         mine = [
             row
             for row in rows
             if row.form == form and row.direction == "forward" and row.dram_bytes and row.cycles
         ]
-        points = [_point(row, machines[row.machine]) for row in mine]
+        points = [_point(row, known[row.machine]) for row in mine]
         across, up = [x for x, _ in points], [y for _, y in points]
         axes.scatter(across, up, s=13, color=COLOURS[form], alpha=0.55, label=form, zorder=3)
         lowest = min([lowest, *across])
@@ -134,9 +134,9 @@ def roofline(rows: Sequence[Row], machines: About) -> Figure:
     return figure
 
 
-def _point(row: Row, machine: Mapping[str, Any]) -> tuple[float, float]:
-    peak = machine["peak_macs_per_cycle"]
-    ridge = peak / float(Fraction(machine["dram_bytes_per_cycle"]))
+def _point(row: Row, machine: About) -> tuple[float, float]:
+    peak = machine.peak_macs_per_cycle
+    ridge = peak / float(Fraction(machine.dram_bytes_per_cycle))
     return row.array_macs / row.dram_bytes / ridge, row.array_macs / row.cycles / peak
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from hwsim.lowering import FORMS
 from hwsim.report import study_figures
 from hwsim.report.page import picture, render
-from hwsim.report.study import packed
+from hwsim.report.study import packed, study_document
 from hwsim.study import Answers, Row, Study
 from hwsim.study.article import findings
 from hwsim.study.changes import CHANGES
@@ -68,8 +68,8 @@ class Median(NamedTuple):
     growth: str
 
 
-def study_page(study: Study, answers: Answers, document: Mapping[str, Any]) -> str:
-    """HTML of a study; ``document`` is what ``hwsim.report.study.study_document`` made of both."""
+def study_page(study: Study, answers: Answers) -> str:
+    """HTML of a study and its answers: the same bytes for the same answers."""
     rows, gains = answers.rows, bought(answers.changed)
     networks = list(dict.fromkeys(row.network for row in rows))
     network = SHOWN_NETWORK if SHOWN_NETWORK in networks else networks[0]
@@ -78,9 +78,9 @@ def study_page(study: Study, answers: Answers, document: Mapping[str, Any]) -> s
     return render(
         "study.html.j2",
         title="Does fused X-volution stay conv-friendly?",
-        data=packed(document),
+        data=packed(study_document(study, answers)),
         study=study,
-        machines=document["machines"],
+        machines={each.name: each for each in answers.machines},
         verdict=verdict(rows),
         on_machines=machines_of(rows),
         facts=facts(rows),
@@ -107,7 +107,7 @@ def study_page(study: Study, answers: Answers, document: Mapping[str, Any]) -> s
         ),
         roofline_picture=picture(
             "One roofline for all machines",
-            study_figures.roofline(rows, document["machines"]),
+            study_figures.roofline(rows, answers.machines),
             "A point is a stage of a network on a machine at a batch, forward. Left of 1 DRAM "
             "decides, right of 1 the array.",
         ),

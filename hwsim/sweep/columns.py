@@ -37,6 +37,7 @@ def columns(asked: Plan, first: int, last: int) -> dict[str, Column]:
     table = layer_table([each.conv for each in asked.layers])
     found = evaluate(table, machine_table(units), layer, row)
     peak = np.array([unit.array.macs_per_cycle for unit in units])[row]
+    rate = np.array([float(unit.dram.bytes_per_cycle) for unit in units])[row]
     clock = np.array([unit.clock_hz for unit in units])[row]
     cycles = found.cycles
     busy = np.where(cycles > 0, cycles, 1)
@@ -59,6 +60,7 @@ def columns(asked: Plan, first: int, last: int) -> dict[str, Column]:
         "dram_bytes": found.dram_bytes,
         **{name: getattr(found, name) for name in BYTES},
         "peak_macs_per_cycle": peak,
+        "dram_bytes_per_cycle": rate,
     }
 
 

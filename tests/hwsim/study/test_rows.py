@@ -145,7 +145,7 @@ def test_other_thresholds_change_what_they_bound_and_nothing_else(found):
 
 def test_files_carry_the_rows(found):
     answers = Answers(rows=tuple(found), crossings=crossings(64))
-    written = study_document(SMALL, answers, [preset("tpu-v1")])
+    written = study_document(SMALL, answers)
     document = json.loads(study_json(written))
     assert [row["cycles"] for row in document["rows"]] == [row.cycles for row in found]
     read = list(csv.DictReader(StringIO(study_csv(found))))
@@ -156,7 +156,7 @@ def test_files_carry_the_rows(found):
 
 def test_answers_are_read_back_as_they_were(found, tmp_path):
     answers = Answers(rows=tuple(found), crossings=crossings(64))
-    document = json.loads(study_json(study_document(SMALL, answers, [preset("tpu-v1")])))
+    document = json.loads(study_json(study_document(SMALL, answers)))
     assert answers_from(document) == (SMALL, answers)
     assert unpacked(json.loads(json.dumps(packed(document)))) == document
     path = tmp_path / "study.json"

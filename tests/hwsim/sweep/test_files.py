@@ -17,6 +17,7 @@ from distributed import Client
 from hwsim.io import sweeps
 from hwsim.io.files import read_text
 from hwsim.io.runners import locally
+from hwsim.io.swept import read_points
 
 GRID = """
 [machine]
@@ -64,7 +65,7 @@ def hwsim(*arguments):
 def test_parts_hold_every_point_once_in_order(tmp_path):
     parts, wanted = computed(declared(tmp_path), tmp_path / "out", resume=False)
     assert wanted == list(range(parts.count))
-    points = sweeps.read_points(tmp_path / "out", ["point"])["point"]
+    points = read_points(tmp_path / "out", ["point"])["point"]
     assert points.tolist() == list(range(parts.asked.points))
 
 
