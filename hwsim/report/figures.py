@@ -69,7 +69,9 @@ def roofline(rows: Sequence[Row], *, peak: float, dram_bytes_per_cycle: float) -
     axes.scatter(intensity, rate, s=22, color="#2563eb", alpha=0.75, zorder=3)
     points = {(x, y): row for row, x, y in zip(seen, intensity, rate, strict=True)}
     for (x, y), row in sorted(points.items(), key=_cycles)[-3:]:
-        axes.annotate(row["name"], (x, y), xytext=(6, -10), textcoords="offset points", size=9)
+        axes.annotate(
+            row["name"], (x, y), xytext=(6, -10), textcoords="offset points", size=9, color=INK
+        )
     axes.set(xscale="log", yscale="log", xlabel="MACs per DRAM byte", ylabel="MACs per cycle")
     axes.grid(visible=True, which="major", alpha=0.2)
     _plain(axes)
@@ -159,7 +161,7 @@ def _ink(figure: Figure) -> None:
     """Everything that is neither a bar nor a point takes the colour of the page's text."""
     for axes in figure.axes:
         axes.patch.set_alpha(0)
-        axes.tick_params(colors=INK)
+        axes.tick_params(which="both", colors=INK)
         axes.xaxis.label.set_color(INK)
         axes.yaxis.label.set_color(INK)
         for spine in axes.spines.values():

@@ -104,7 +104,9 @@ def study_page(study: Study, answers: Answers) -> str:
             study_figures.budgets(rows, network, batch),
             "In units of the plain convolution's cycles on that machine, all stages together; long "
             "bars are cut. Pale: the machine lacks what the form needs, which costs nothing here.",
-        ),
+        )
+        if any(row.form in study_figures.BARS for row in rows)
+        else None,
         roofline_picture=picture(
             "One roofline for all machines",
             study_figures.roofline(rows, answers.machines),

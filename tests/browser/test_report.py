@@ -1,11 +1,9 @@
 """Reports in a real browser: what is read back is what was computed, by keyboard, dark or small.
 
-``make test-browser`` installs Debian's Chromium and runs these; without it they are skipped.
+``conftest.py`` says what opens them.
 """
 
 import json
-import os
-import shutil
 from functools import cache
 
 import pytest
@@ -13,16 +11,7 @@ import pytest
 import hwsim
 from hwsim.report.export import to_dict
 from hwsim.report.page import COLUMNS, estimate_page
-
-CHROMIUM = shutil.which("chromium")
-if CHROMIUM is None:
-    if os.environ.get("REQUIRE_CHROMIUM"):
-        raise RuntimeError("chromium must be installed: make test-browser does it")
-    pytest.skip("Chromium is not installed: make test-browser does it", allow_module_level=True)
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+from tests.browser.contrast import contrast
 
 
 @cache
@@ -31,31 +20,10 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
 def address(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "page.html"
     path.write_text(estimate_page(data()), encoding="utf-8")
     return path.as_uri()
-
-
-@pytest.fixture
-def page(browser, address, request):
-    context = browser.new_context(**getattr(request, "param", {}))
-    opened, wrong = context.new_page(), []
-    opened.on("console", lambda message: wrong.append(message.text))
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("request", lambda asked: asked.url == address or wrong.append(asked.url))
-    opened.goto(address)
-    yield opened
-    context.close()
-    assert not wrong
 
 
 def column(title):
@@ -110,26 +78,13 @@ def test_text_stands_out_from_its_ground_in_dark_and_light(page):
     """Contrast of at least 4.5 (WCAG 2.1, 1.4.3) for text and for the pictures' labels."""
     colours = page.evaluate(
         """() => [...document.querySelectorAll("body, .soft, caption, figure svg text")].map(e =>
-        [getComputedStyle(e).fill === "rgb(0, 0, 0)" || !e.closest("svg")
-          ? getComputedStyle(e).color : getComputedStyle(e).fill,
+        [e.closest("svg") ? getComputedStyle(e).fill : getComputedStyle(e).color,
          getComputedStyle(document.body).backgroundColor, e.textContent.slice(0, 20)])"""
     )
     heat = {text for _, _, text in colours if text.strip().isdigit()}
     for ink, ground, text in colours:
         if text not in heat:
             assert contrast(ink, ground) >= 4.5, (ink, ground, text)
-
-
-def contrast(one, other):
-    lights = sorted(map(luminance, (one, other)))
-    return (lights[1] + 0.05) / (lights[0] + 0.05)
-
-
-def luminance(colour):
-    """Relative luminance of an sRGB colour, as WCAG 2.1 defines it."""
-    channels = [float(each) / 255 for each in colour.partition("(")[2].rstrip(")").split(",")[:3]]
-    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 @pytest.mark.parametrize("page", [{"viewport": {"width": 360, "height": 740}}], indirect=True)
