@@ -8,6 +8,8 @@ OUT    ?= out
 ORACLES := $(VENV)-oracles/.installed
 SCALESIM := $(VENV)-scalesim/.installed
 TOSA := $(VENV)-tosa/.installed
+ZIGZAG := $(VENV)-zigzag/.installed
+VELA := $(VENV)-vela/.installed
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-oracles test-rtl rtl-table test-browser bench bench-hwsim scores check check-exp lint types contracts lock clean
 
@@ -22,7 +24,7 @@ test: $(READY) ## every test, as compiled; then the small ones as read (no JIT)
 	@echo "== small tests again, interpreted: what is read is what is tested"
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n auto --dist loadfile -m small
 
-test-oracles: $(ORACLES) $(SCALESIM) ## against PyTorch, ONNX Runtime, SCALE-Sim (environments of their own)
+test-oracles: $(ORACLES) $(SCALESIM) $(ZIGZAG) $(VELA) ## against PyTorch, ONNX Runtime, SCALE-Sim, ZigZag, Vela (environments of their own)
 	@echo "== oracles"
 	$(VENV)-oracles/bin/python -m pytest -q tests/oracles
 
@@ -92,6 +94,18 @@ $(SCALESIM):
 	$(VENV)-scalesim/bin/python -m pip install --quiet scalesim==3.0.0 "numpy==2.3.*"
 	@touch $@
 
+$(ZIGZAG):
+	@echo "== creating $(VENV)-zigzag: ZigZag by exact version, and six, which it needs and does not name"
+	$(PYTHON) -m venv $(VENV)-zigzag
+	$(VENV)-zigzag/bin/python -m pip install --quiet zigzag-dse==3.9.1 six==1.17.0
+	@touch $@
+
+$(VELA):
+	@echo "== creating $(VENV)-vela: Vela by exact version"
+	$(PYTHON) -m venv $(VENV)-vela
+	$(VENV)-vela/bin/python -m pip install --quiet ethos-u-vela==5.2.0
+	@touch $@
+
 $(TOSA): requirements/lock.txt pyproject.toml
 	@echo "== creating $(VENV)-tosa: TOSA's tools by exact version, with the NumPy that they want"
 	$(PYTHON) -m venv $(VENV)-tosa
@@ -112,4 +126,4 @@ bench-stream: $(READY) ## a set of 1 GB checked as a stream: time and memory (ne
 	mkdir -p "$(OUT)" && $(BIN)/python -m benchmarks.stream --folder "$(OUT)"
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(VENV)-oracles $(VENV)-scalesim $(VENV)-tosa $(OUT)
+	rm -rf $(VENV) $(VENV)-oracles $(VENV)-scalesim $(VENV)-tosa $(VENV)-zigzag $(VENV)-vela $(OUT)

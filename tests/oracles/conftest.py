@@ -1,5 +1,6 @@
-"""Without PyTorch its expressions cannot be imported, not even to look for examples in them."""
+"""What an environment does not have cannot be imported, not even to look for examples in it."""
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("torch") else ["expressions.py"]
+NEEDED = {"expressions.py": "torch", "vela_layer.py": "ethosu"}
+collect_ignore = [file for file, package in NEEDED.items() if not find_spec(package)]
