@@ -25,6 +25,7 @@ from refimpl.bitexact.call import (
     Tensors,
     branch,
     geometry_of,
+    groups_of,
     prefixed,
     reached,
 )
@@ -37,11 +38,13 @@ from refimpl.bitexact.float_operators import (
 )
 from refimpl.bitexact.formats import cast_of, decode, encode, format_of
 from refimpl.bitexact.gradients import (
+    image_by_group,
     in_order,
     input_columns,
     input_rows,
     weight_columns,
     weight_rows,
+    weights_by_group,
 )
 from refimpl.bitexact.mac import accumulate, add_rounded
 from refimpl.ops.shift import shift
@@ -101,6 +104,11 @@ def input_gradient(
     dy: Array, x: Array, w: Array, attributes: Attributes, name: str, key: str = "dx"
 ) -> Array:
     """Gradient of what was convolved, cast as ``key`` declares; of ``x`` only the shape counts."""
+    if groups_of(attributes) > 1:
+        part = x[:, : x.shape[1] // groups_of(attributes)]
+        return image_by_group(
+            lambda d, k, t: input_gradient(d, part, k, t, name, key), dy, w, attributes
+        )
     of = accumulation_of(attributes, "accumulation_dx", loops="ouv")
     geometry = geometry_of(x, w, attributes)
     sizes = dict(zip("ouv", (len(w), *w.shape[2:]), strict=True))
@@ -116,6 +124,8 @@ def input_gradient(
 
 def weight_gradients(dy: Array, x: Array, w: Array, attributes: Attributes) -> Stages:
     """Gradients of kernels and bias; of ``w`` only the shape counts."""
+    if groups_of(attributes) > 1:
+        return weights_by_group(weight_gradients, dy, x, w, attributes)
     of = accumulation_of(attributes, "accumulation_dw", loops="nij")
     geometry = geometry_of(x, w, attributes)
     sizes = dict(zip("nij", (len(x), *geometry.output), strict=True))

@@ -13,14 +13,16 @@ Source: the adjoints of conv2d, as in ``refimpl.ops.conv2d``; the cuts are state
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.bitexact.call import Attributes, Stages, Tensors, geometry_of
+from refimpl.bitexact.call import Attributes, Stages, Tensors, geometry_of, groups_of
 from refimpl.bitexact.formats import format_of, integers_of, to_integers
 from refimpl.bitexact.gradients import (
+    image_by_group,
     in_order,
     input_columns,
     input_rows,
     weight_columns,
     weight_rows,
+    weights_by_group,
 )
 from refimpl.bitexact.integer_operators import centre, clip
 from refimpl.bitexact.integer_sum import IntegerAccumulator, integer_accumulator, sum_integers
@@ -48,6 +50,8 @@ def accumulator_of(attributes: Attributes, which: str) -> IntegerAccumulator:
 
 def weight_gradients(dy: Array, x: Array, w: Array, attributes: Attributes) -> Stages:
     """Stages dw and db, of centred ``dy`` and ``x``; ``w`` gives the shape."""
+    if groups_of(attributes) > 1:
+        return weights_by_group(weight_gradients, dy, x, w, attributes)
     of, geometry = accumulator_of(attributes, "dw"), geometry_of(x, w, attributes)
     sizes = dict(zip("nij", (len(x), *geometry.output), strict=True))
     rows = in_order(weight_rows(dy), 1, sizes, of.order, dict(of.tiles))
@@ -61,6 +65,9 @@ def weight_gradients(dy: Array, x: Array, w: Array, attributes: Attributes) -> S
 
 def input_gradient(dy: Array, w: Array, shape: tuple[int, ...], attributes: Attributes) -> Array:
     """The accumulator of what was convolved, an image of ``shape``, of centred ``dy``."""
+    if groups_of(attributes) > 1:
+        own = (shape[0], shape[1] // groups_of(attributes), *shape[2:])
+        return image_by_group(lambda d, k, t: input_gradient(d, k, own, t), dy, w, attributes)
     of, wide = accumulator_of(attributes, "dx"), centre(w, 0)
     geometry = geometry_of(np.empty(shape, np.int8), wide, attributes)
     terms = dict(zip("ouv", (len(wide), *wide.shape[2:]), strict=True))

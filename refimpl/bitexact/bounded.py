@@ -119,6 +119,21 @@ def added(a: Bounded, b: Bounded, adders: Adders) -> Bounded:
     return Bounded(value, magnitude, roundings, lost, adders.precision)
 
 
+def split(of: Bounded, groups: int, axis: int) -> list[Bounded]:
+    """The groups of channels along an axis, each with the roundings of all."""
+    pieces = zip(*(np.split(part, groups, axis=axis) for part in of.parts), strict=True)
+    return [of.each(*each) for each in pieces]
+
+
+def joined(parts: list[Bounded], axis: int) -> Bounded:
+    """Groups one after another; a path is at most as long as the longest of any group."""
+    whole = (
+        np.concatenate(each, axis=axis) for each in zip(*(p.parts for p in parts), strict=True)
+    )
+    deepest = np.maximum.reduce([np.asarray(part.roundings) for part in parts])
+    return parts[0].each(*whole)._replace(roundings=deepest)
+
+
 def negated(a: Bounded) -> Bounded:
     """−a."""
     return a._replace(value=-a.value)

@@ -15,7 +15,16 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import accumulation_of
 from refimpl.bitexact.adders import Adders
-from refimpl.bitexact.bounded import Bounded, added, exact, multiplied, stored, summed
+from refimpl.bitexact.bounded import (
+    Bounded,
+    added,
+    exact,
+    joined,
+    multiplied,
+    split,
+    stored,
+    summed,
+)
 from refimpl.bitexact.bounded_forward import (
     Expression,
     conv2d_sum,
@@ -24,7 +33,15 @@ from refimpl.bitexact.bounded_forward import (
     product_of,
     pssa_sum,
 )
-from refimpl.bitexact.call import Attributes, Tensors, branch, geometry_of, reached
+from refimpl.bitexact.call import (
+    Attributes,
+    Tensors,
+    branch,
+    geometry_of,
+    groups_of,
+    reached,
+    without_groups,
+)
 from refimpl.bitexact.formats import cast_of
 from refimpl.bitexact.gradients import input_columns, input_rows, weight_columns, weight_rows
 from refimpl.ops.shift import shift
@@ -107,6 +124,11 @@ def _moved(of: Bounded, offset: tuple[int, int], boundary: Any) -> Bounded:
 
 def _of_image(dy: Bounded, w: Bounded, x: Array, attributes: Attributes, adders: Adders) -> Bounded:
     """Σ_{o,u,v} w·dy of what was convolved, an image of the shape of ``x``."""
+    groups = groups_of(attributes)
+    if groups > 1:
+        alone, images = without_groups(attributes), np.split(x, groups, axis=1)
+        own = zip(split(dy, groups, 1), split(w, groups, 0), images, strict=True)
+        return joined([_of_image(*each, alone, adders) for each in own], 1)
     geometry, size = geometry_of(x, w.value, attributes), (x.shape[2], x.shape[3])
 
     def gathered(part: Array) -> Array:
@@ -125,6 +147,19 @@ def _of_image(dy: Bounded, w: Bounded, x: Array, attributes: Attributes, adders:
 def _of_weights(
     dy: Bounded, x: Bounded, w: Bounded, attributes: Attributes, adders: Adders
 ) -> Found:
+    groups, alone = groups_of(attributes), without_groups(attributes)
+    own = zip(split(dy, groups, 1), split(x, groups, 1), split(w, groups, 0), strict=True)
+    dw = joined([_of_kernels(*each, alone, adders) for each in own], 0)
+    return {
+        "dw": _kept(dw, attributes, adders),
+        "db": _channel_sums(dy, None, attributes, adders),
+    }
+
+
+def _of_kernels(
+    dy: Bounded, x: Bounded, w: Bounded, attributes: Attributes, adders: Adders
+) -> Bounded:
+    """Σ_{n,i,j} dy·x of the kernels of one group."""
     geometry = geometry_of(x.value, w.value, attributes)
     rows = dy.each(*(weight_rows(part) for part in dy.parts))
     columns = x.each(*(weight_columns(part, geometry) for part in x.parts))
@@ -132,11 +167,7 @@ def _of_weights(
     dw = summed(rows, columns, adders, inside)
     dw = dw.each(*(part.reshape(w.value.shape) for part in dw.parts))
     roundings = np.broadcast_to(np.asarray(dw.roundings), (1, 1, inside.size))
-    dw = dw._replace(roundings=roundings.reshape(1, *w.value.shape[1:]))
-    return {
-        "dw": _kept(dw, attributes, adders),
-        "db": _channel_sums(dy, None, attributes, adders),
-    }
+    return dw._replace(roundings=roundings.reshape(1, *w.value.shape[1:]))
 
 
 def _channel_sums(

@@ -10,8 +10,25 @@ import numpy as np
 
 from refimpl.bitexact.accumulate import patches
 from refimpl.bitexact.adders import Adders
-from refimpl.bitexact.bounded import Bounded, added, exact, multiplied, stored, summed
-from refimpl.bitexact.call import Attributes, Tensors, branch, geometry_of, reached
+from refimpl.bitexact.bounded import (
+    Bounded,
+    added,
+    exact,
+    joined,
+    multiplied,
+    split,
+    stored,
+    summed,
+)
+from refimpl.bitexact.call import (
+    Attributes,
+    Tensors,
+    branch,
+    geometry_of,
+    groups_of,
+    reached,
+    without_groups,
+)
 from refimpl.bitexact.formats import cast_of, format_of
 from refimpl.ops.shift import shift
 
@@ -29,6 +46,12 @@ def convolved(
     x: Bounded, w: Bounded, b: Bounded | None, attributes: Attributes, adders: Adders
 ) -> Bounded:
     """A convolution (n, o, h, w) of a bounded image, with its bias."""
+    groups = groups_of(attributes)
+    if groups > 1:
+        alone = without_groups(attributes)
+        own = zip(split(x, groups, 1), split(w, groups, 0), strict=True)
+        whole = joined([convolved(*each, None, alone, adders) for each in own], 1)
+        return whole if b is None else added(whole, per_channel(b), adders)
     geometry = geometry_of(x.value, w.value, attributes)
     shape = (len(x.value), len(w.value), *geometry.output)
     rows = w.each(*(part.reshape(len(part), -1) for part in w.parts))

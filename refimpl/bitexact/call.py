@@ -30,7 +30,51 @@ def geometry_of(x: Array, w: Array, attributes: Attributes) -> ConvGeometry:
         stride=tuple(attributes.get("stride", (1, 1))),
         padding=same_padding(w.shape[2:], dilation) if padding is None else tuple(padding),
         dilation=dilation,
+        groups=groups_of(attributes),
     )
+
+
+def groups_of(attributes: Attributes) -> int:
+    """Into how many groups a convolution's channels are split."""
+    return int(attributes.get("groups", 1))
+
+
+def without_groups(attributes: Attributes) -> dict[str, Any]:
+    """Attributes of one group alone."""
+    return {key: value for key, value in attributes.items() if key != "groups"}
+
+
+def must_be_whole(attributes: Attributes) -> None:
+    """Refuse groups where x and its products are one input: a group would mix the two.
+
+    Raises
+    ------
+    ValueError
+        If there is more than one.
+    """
+    if groups_of(attributes) != 1:
+        raise ValueError(
+            f"xvolution_fused must have 1 group, not {groups_of(attributes)}: groups of "
+            "[x; products] are not those of its branches; expand them with zeros"
+        )
+
+
+def by_group(
+    run: Callable[[Array, Tensors, Attributes], Stages],
+    x: Array,
+    tensors: Tensors,
+    attributes: Attributes,
+) -> Stages:
+    """Stages (n, o, …) of a convolution in groups: each group its own, one after another."""
+    geometry_of(x, tensors["w"], attributes)  # says what does not fit
+    groups = groups_of(attributes)
+    alone = without_groups(attributes)
+    split = {name: np.split(tensors[name], groups) for name in ("w", "b") if name in tensors}
+    parts = [
+        run(own, {**tensors, **{name: split[name][at] for name in split}}, alone)
+        for at, own in enumerate(np.split(x, groups, axis=1))
+    ]
+    return {name: np.concatenate([each[name] for each in parts], axis=1) for name in parts[0]}
 
 
 def reached(attributes: Attributes) -> list[tuple[int, int]]:

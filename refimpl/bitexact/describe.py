@@ -7,7 +7,7 @@ and the formats of the tensors; a default that attributes leave out is said too.
 from typing import Any
 
 from refimpl.bitexact.accumulation import accumulation_of
-from refimpl.bitexact.call import Attributes
+from refimpl.bitexact.call import Attributes, groups_of
 from refimpl.bitexact.formats import Cast, cast_of, format_named
 from refimpl.bitexact.integer_sum import integer_accumulator
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
@@ -18,9 +18,15 @@ from refimpl.bitexact.transcendental import function_of
 
 def described(operator: str, arithmetic: str, attributes: Attributes) -> dict[str, Any]:
     """The arithmetic of a call as JSON: formats, accumulators, rounding, saturation."""
-    if arithmetic in FLOAT_ARITHMETICS:
-        return _float(operator, arithmetic, attributes)
-    return _integer(operator, arithmetic, attributes)
+    family = _float if arithmetic in FLOAT_ARITHMETICS else _integer
+    declared = family(operator, arithmetic, attributes)
+    groups = groups_of(attributes)
+    if groups > 1:
+        declared["groups"] = (
+            f"{groups}: outputs of group g read the g-th block of the input's channels alone; each "
+            "group sums in the declared order of its own channels"
+        )
+    return declared
 
 
 def cast_text(cast: Cast) -> str:

@@ -15,6 +15,7 @@ that are subnormal in their own format are read as ±0 too.
 Sources: IEEE 754-2019 for each rounding; the compositions are stated here.
 """
 
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -27,7 +28,10 @@ from refimpl.bitexact.call import (
     Stages,
     Tensors,
     branch,
+    by_group,
     geometry_of,
+    groups_of,
+    must_be_whole,
     pass_stages,
     prefixed,
     repeated,
@@ -81,6 +85,7 @@ def xvolution_float(tensors: Tensors, attributes: Attributes) -> Stages:
 
 def xvolution_fused_float(tensors: Tensors, attributes: Attributes) -> Stages:
     """Convolve [x; product] in one accumulator."""
+    must_be_whole(attributes)
     products = shift_product_float(tensors, attributes)
     both = np.concatenate([tensors["x"], products["product"]], axis=1)
     return products | convolve(both, tensors, attributes, format_of(tensors["x"]).name)
@@ -99,6 +104,8 @@ def affine_fp32(x: Array, s: Array, t: Array) -> Array:
 
 def convolve(x: Array, tensors: Tensors, attributes: Attributes, name: str) -> Stages:
     """Sum in the declared order, add the bias, cast to the output's format."""
+    if groups_of(attributes) > 1:
+        return by_group(partial(convolve, name=name), x, tensors, attributes)
     w, b = tensors["w"], tensors.get("b")
     of, geometry = accumulation_of(attributes), geometry_of(x, w, attributes)
     shape = (len(x), len(w), *geometry.output)

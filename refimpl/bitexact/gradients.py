@@ -4,16 +4,21 @@
     ∂w[o,c,u,v]   = Σ_{n,i,j} ∂y[n,o,i,j]·x[n, c, i·s + u·δ − p, j·s + v·δ − p]
     ∂b[o]         = Σ_{n,i,j} ∂y[n,o,i,j]
 
+In groups (g), o runs over the outputs of c's group, and c over the channels of o's.
+
 Terms without a pixel are products with 0. The canonical order of terms is (o, u, v) and (n, i, j);
 ``order`` and ``tiles`` of an accumulation put them in another.
 
 Source: the adjoints of conv2d, as in ``refimpl.ops.conv2d``.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import Order, term_order
+from refimpl.bitexact.call import Attributes, Stages, geometry_of, groups_of, without_groups
 from refimpl.ops.conv2d import ConvGeometry
 
 
@@ -61,6 +66,30 @@ def weight_columns(x: Array, geometry: ConvGeometry) -> Array:
     padded = geometry.pad(x)
     seen = np.stack([padded[window] for _, _, window in geometry.taps()], axis=2)
     return seen.transpose(0, 3, 4, 1, 2).reshape(1, -1, seen.shape[1] * seen.shape[2])
+
+
+def weights_by_group(
+    run: Callable[[Array, Array, Array, Attributes], Stages],
+    dy: Array,
+    x: Array,
+    w: Array,
+    attributes: Attributes,
+) -> Stages:
+    """Gradients of kernels and bias of a convolution in groups, one group after another."""
+    geometry_of(x, w, attributes)  # says what does not fit
+    groups, alone = groups_of(attributes), without_groups(attributes)
+    split = (np.split(dy, groups, axis=1), np.split(x, groups, axis=1), np.split(w, groups))
+    parts = [run(*each, alone) for each in zip(*split, strict=True)]
+    return {name: np.concatenate([each[name] for each in parts]) for name in parts[0]}
+
+
+def image_by_group(
+    run: Callable[[Array, Array, Attributes], Array], dy: Array, w: Array, attributes: Attributes
+) -> Array:
+    """Gradient of what was convolved in groups: of each group's channels by its own outputs."""
+    groups, alone = groups_of(attributes), without_groups(attributes)
+    split = zip(np.split(dy, groups, axis=1), np.split(w, groups), strict=True)
+    return np.concatenate([run(*each, alone) for each in split], axis=1)
 
 
 def in_order(

@@ -27,7 +27,10 @@ from refimpl.bitexact.call import (
     Stages,
     Tensors,
     branch,
+    by_group,
     geometry_of,
+    groups_of,
+    must_be_whole,
     pass_stages,
     prefixed,
     repeated,
@@ -105,10 +108,11 @@ def xvolution_integer(tensors: Tensors, attributes: Attributes) -> Stages:
 
 def xvolution_fused_integer(tensors: Tensors, attributes: Attributes) -> Stages:
     """Convolve [x; product] in one accumulator; each channel group has its zero point."""
+    must_be_whole(attributes)
     products = shift_product_integer(tensors, attributes)
-    groups = (centre(tensors["x"], attributes["x_zero"]), centred_product(products, attributes))
+    both = (centre(tensors["x"], attributes["x_zero"]), centred_product(products, attributes))
     name = format_of(tensors["x"]).name
-    return products | convolve(np.concatenate(groups, axis=1), tensors, attributes, name)
+    return products | convolve(np.concatenate(both, axis=1), tensors, attributes, name)
 
 
 def centre(x: Array, zero: int) -> Array:
@@ -133,6 +137,8 @@ def convolve(centred: Array, tensors: Tensors, attributes: Attributes, name: str
 
 def summed(centred: Array, tensors: Tensors, attributes: Attributes) -> Stages:
     """Sum a centred image with the kernels ``w``: its passes, and the accumulator."""
+    if groups_of(attributes) > 1:
+        return by_group(summed, centred, tensors, attributes)
     of = integer_accumulator(attributes.get("accumulator"))
     w, zero = tensors["w"], attributes.get("w_zero", 0)
     if zero or w.dtype != np.int8:

@@ -124,11 +124,12 @@ def vectors(
     kernel: int = 3,
     stride: int = 1,
     dilation: int = 1,
+    groups: int = 1,
     seed: Annotated[str, typer.Option(help="Seed of random inputs and weights.")] = "0",
 ) -> None:
     """Write a set of golden vectors: every operator on random input, unless you choose.
 
-    Sizes (--batch … --stride) are those of random inputs; a layer has its own.
+    Sizes (--batch … --groups) are those of random inputs; a layer has its own.
 
     For example:
 
@@ -167,6 +168,7 @@ def vectors(
             kernel=kernel,
             stride=stride,
             dilation=dilation,
+            groups=groups,
         )
         io.must_be_new(out)
         about = About(command=_regenerate(context), tool_version=io.tool_version())

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.bitexact.call import groups_of
 from refimpl.io.files import UnusableError
 from refimpl.vectors.case import Case
 from refimpl.vectors.files.numpy_file import to_npy
@@ -65,6 +66,11 @@ def must_be_tosa(case: Case) -> None:
         raise UnusableError(
             f"case {case.id} must be a conv2d in int8 or fp32 to be a TOSA case, not "
             f"{case.operator} in {case.arithmetic}"
+        )
+    if groups_of(case.attributes) != 1:
+        raise UnusableError(
+            f"case {case.id} must have 1 group, as CONV2D of TOSA has, not "
+            f"{groups_of(case.attributes)}"
         )
     if case.arithmetic == "int8" and case.attributes["rounding"] != "half_up":
         raise UnusableError(

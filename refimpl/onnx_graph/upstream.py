@@ -38,6 +38,7 @@ class Convolution:
     stride: tuple[int, int]
     padding: tuple[int, int]
     dilation: tuple[int, int]
+    groups: int
 
 
 def convolution_in(model: Any, node: str, feeds: Mapping[str, Array]) -> Convolution:
@@ -61,8 +62,6 @@ def convolution_in(model: Any, node: str, feeds: Mapping[str, Array]) -> Convolu
     if conv.op_type != "Conv":
         raise ValueError(f"node {node} must be a Conv, not {conv.op_type}")
     attributes = _attributes(conv)
-    if attributes.get("group", 1) != 1:
-        raise ValueError(f"node {node} must have 1 group, not {attributes['group']}")
     names = [name for name in conv.input if name]
     values = _evaluated(model, names, feeds)
     x, w = (np.asarray(value) for value in values[:2])
@@ -78,6 +77,7 @@ def convolution_in(model: Any, node: str, feeds: Mapping[str, Array]) -> Convolu
     )
     pads = _pads(x.shape, w.shape, stride, dilation, attributes)
     top, left, bottom, right = pads
+    groups = int(attributes.get("group", 1))
     if (top, left) != (bottom, right):
         x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
         top = left = 0
@@ -87,6 +87,7 @@ def convolution_in(model: Any, node: str, feeds: Mapping[str, Array]) -> Convolu
         stride=(stride[0], stride[1]),
         padding=(top, left),
         dilation=(dilation[0], dilation[1]),
+        groups=groups,
     )
     return Convolution(
         x=np.ascontiguousarray(x),
@@ -95,6 +96,7 @@ def convolution_in(model: Any, node: str, feeds: Mapping[str, Array]) -> Convolu
         stride=geometry.stride,
         padding=geometry.padding,
         dilation=geometry.dilation,
+        groups=groups,
     )
 
 

@@ -24,19 +24,31 @@ def convolve_fp32(x: Array, tensors: Tensors, attributes: Attributes, at: Probe)
     image, kernels = at("x", x), at("w", tensors["w"])
     geometry = window_geometry(x, tensors["w"], attributes)
     seen = gather(image, geometry, at, zero=np.zeros(x.shape[1], np.float32))
-    order = at("order", declared.order)
-    n, c, k_h, k_w, pixels = seen.shape
-    ordered = seen if order == "cuv" else seen.transpose(0, 2, 3, 1, 4)
-    columns = np.ascontiguousarray(ordered).reshape(n, c * k_h * k_w, pixels)
+    order, groups = at("order", declared.order), int(attributes.get("groups", 1))
     bias = tensors.get("b")
     first = at("bias_at", declared.bias) == "first" and bias is not None
-    sums = at("summation", sequential)(
-        kernel_rows(kernels, order), columns, at("b", bias) if first else None
-    ).reshape(n, len(kernels), *geometry.output)
-    sums = at("accumulator", sums)
+    start = at("b", bias) if first else None
+    own = np.split(at("seen", seen, groups=groups), groups, axis=1)
+    parts = [
+        at("summation", sequential)(
+            kernel_rows(rows, order),
+            _columns(of, order),
+            None if start is None else np.split(start, groups)[group],
+        )
+        for group, (rows, of) in enumerate(zip(np.split(kernels, groups), own, strict=True))
+    ]
+    shape = (len(x), len(kernels), *geometry.output)
+    sums = at("accumulator", np.concatenate(parts, axis=1).reshape(shape))
     last = bias is not None and not first
     output = sums + at("b", bias)[:, None, None] if last else sums
     return {"accumulator": sums, "output": at("output", output)}
+
+
+def _columns(seen: Array, order: str) -> Array:
+    """What was gathered (n, c, k_h, k_w, pixels), as columns in the order of the sum."""
+    n, c, k_h, k_w, pixels = seen.shape
+    ordered = seen if order == "cuv" else seen.transpose(0, 2, 3, 1, 4)
+    return np.ascontiguousarray(ordered).reshape(n, c * k_h * k_w, pixels)
 
 
 def conv2d_fp32(tensors: Tensors, attributes: Attributes, at: Probe) -> Stages:

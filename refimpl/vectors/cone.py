@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.bitexact.call import groups_of
 from refimpl.ops.shift import shift
 from refimpl.ops.shift_product import offsets
 from refimpl.vectors.case import Case
@@ -110,20 +111,22 @@ def _taps(
     known = {**arrays, name: padded_input(each, arrays, attributes)}
     partials = sums_by_tap(each, case, known, index)
     tile = attributes.get("k_tile") or w[0].size
+    first = o * groups_of(attributes) // len(w) * w.shape[1]  # channel of the output's group
     for number, flat in enumerate(taps_in_order(each, arrays, case).tolist()):
         c, u, v = (int(at) for at in np.unravel_index(flat, w.shape[1:]))
         row = i * where.stride[0] + u * where.dilation[0] - where.padding[0]
         column = j * where.stride[1] + v * where.dilation[1] - where.padding[1]
         inside = 0 <= row < x.shape[2] and 0 <= column < x.shape[3]
-        stored = value_of(x[n, c, row, column]) if inside else int(zeros[c])
+        zero = int(zeros[first + c])
+        stored = value_of(x[n, first + c, row, column]) if inside else zero
         weight = value_of(w[o, c, u, v])
         yield Tap(
             number,
             (o, c, u, v),
-            (n, c, row, column) if inside else None,
+            (n, first + c, row, column) if inside else None,
             stored,
             weight,
-            (stored - int(zeros[c])) * (weight - w_zero),
+            (stored - zero) * (weight - w_zero),
             value_of(partials[number]),
             number // tile,
         )

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.bitexact.call import groups_of
 from refimpl.bitexact.operators import INTEGER_ARITHMETICS, geometry_of
 from refimpl.ops.conv2d import ConvGeometry
 from refimpl.vectors.case import Case
+from refimpl.vectors.im2col import to_columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,3 +118,12 @@ def padded_input(
     wide[...] = zeros[:, None, None]
     wide[:, :, top : top + height, left : left + width] = x
     return wide
+
+
+def columns_of_padded(
+    convolution: Convolution, arrays: Mapping[str, Array], attributes: Mapping[str, Any]
+) -> Array:
+    """The padded input as im2col, in the declared order of columns, group after group."""
+    where = geometry(convolution, arrays, attributes)
+    padded = arrays[f"{convolution.prefix}padded"]
+    return to_columns(padded, where, attributes["im2col"], groups_of(attributes))

@@ -24,7 +24,7 @@ Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """Sizes of a call: images (n, c, h, w), outputs o, kernel side, stride, output (h, w)."""
+    """Sizes of a call: images (n, c, h, w), outputs o, kernel side, stride, groups."""
 
     n: int
     c: int
@@ -33,6 +33,7 @@ class Extent:
     w: int
     k: int
     stride: int
+    g: int = 1
 
     @property
     def image(self) -> tuple[int, ...]:
@@ -62,7 +63,8 @@ def drawn(
 
 def _geometry(of: Extent) -> dict[str, Any]:
     pad = (of.k - 1) // 2
-    return {"stride": [of.stride] * 2, "padding": [pad, pad], "dilation": [1, 1]}
+    groups = {"groups": of.g} if of.g > 1 else {}
+    return {"stride": [of.stride] * 2, "padding": [pad, pad], "dilation": [1, 1], **groups}
 
 
 def _floats(name: str, arithmetic: str, shapes: Shapes) -> dict[str, Array]:
@@ -174,7 +176,10 @@ def _integer_norm(arithmetic: str, name: str, of: Extent, rounding: str) -> Any:
 def _float_backward(operator: str) -> Callable[..., tuple[dict[str, Array], dict[str, Any]]]:
     def call(arithmetic: str, name: str, of: Extent, _: str) -> Any:
         wide = len(FOUR_DIRECTIONS) * of.c
-        both: Shapes = {"w_c": (of.o, of.c, of.k, of.k), "w_a": (of.o, wide, of.k, of.k)}
+        both: Shapes = {
+            "w_c": (of.o, of.c // of.g, of.k, of.k),
+            "w_a": (of.o, wide // of.g, of.k, of.k),
+        }
         channel = (of.o,)
         shapes = {
             "conv2d_backward": {"w": both["w_c"]},
@@ -222,8 +227,8 @@ def _integer_training(arithmetic: str, name: str, of: Extent, rounding: str) -> 
     tensors = {"x": _uniform(name, "x", of.image, arithmetic)}
     tensors |= _factors(name, "", 1, square, bits, "t_")
     for end, channels in (("_c", of.c), ("_a", many * of.c)):
-        shape = (of.o, channels, of.k, of.k)
-        one = isqrt(channels) * of.k * square  # deviation of an accumulator
+        shape = (of.o, channels // of.g, of.k, of.k)
+        one = isqrt(channels // of.g) * of.k * square  # deviation of an accumulator
         spread = (1 + np.abs(random.bell(name, f"scale{end}", (of.o,)))) / one
         tensors |= {
             f"w{end}": _uniform(name, f"w{end}", shape, arithmetic),
@@ -240,7 +245,7 @@ def _integer_training(arithmetic: str, name: str, of: Extent, rounding: str) -> 
 def _backward_shapes(operator: str, of: Extent) -> Shapes:
     """What is drawn uniformly: image, upstream gradient, kernels, gains."""
     wide = len(FOUR_DIRECTIONS) * of.c
-    conv, attention = (of.o, of.c, of.k, of.k), (of.o, wide, of.k, of.k)
+    conv, attention = (of.o, of.c // of.g, of.k, of.k), (of.o, wide // of.g, of.k, of.k)
     both: Shapes = {"w_c": conv, "w_a": attention, "s_c": (of.o,), "s_a": (of.o,)}
     known: dict[str, Shapes] = {
         "conv2d_backward": {"w": conv},
@@ -262,16 +267,18 @@ def _backward_factors(operator: str, arithmetic: str, name: str, of: Extent) -> 
     def factor(prefix: str, suffix: str, count: int, terms: int) -> dict[str, Array]:
         return _factors(name, suffix, count, 2 * isqrt(terms) * square, bits, prefix)
 
-    down = of.o * of.k * of.k  # terms of a gradient of what is convolved
+    down = of.o // of.g * of.k * of.k  # terms of a gradient of what is convolved
     if operator == "conv2d_backward":
-        return _factors(name, "", of.c, isqrt(of.o) * of.k * square, bits)
+        return _factors(name, "", of.c, isqrt(of.o // of.g) * of.k * square, bits)
     product = factor("t_", "", 1, 1)
     if operator == "pssa_backward":
         shares = factor("", "", of.c, 2 * many)
         return product | factor("d_", "", many * of.c, down) | shares
     found = product
     for suffix, channels in (("_c", of.c), ("_a", many * of.c)):
-        found |= factor("", suffix, of.o, channels * of.k * of.k) | factor("u_", suffix, of.o, 1)
+        found |= factor("", suffix, of.o, channels // of.g * of.k * of.k) | factor(
+            "u_", suffix, of.o, 1
+        )
     found |= factor("dx_", "_c", of.c, down) | factor("d_", "_a", many * of.c, down)
     return found | factor("dx_", "_a", of.c, 2 * many)
 

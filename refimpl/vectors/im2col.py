@@ -4,6 +4,9 @@
 
     order "cuv"   k = (c·K_h + u)·K_w + v          order "uvc"   k = (u·K_w + v)·C + c
 
+In groups, the columns of one group follow those of another: k = g·taps + the k above, of the
+channels of the group alone.
+
 A permutation with repetition: an element is read once per tap that reaches it. ``from_columns`` is
 the inverse wherever every element is reached, and finds columns that contradict each other.
 """
@@ -20,15 +23,18 @@ FORMULAS = {
 }
 
 
-def to_columns(padded: Array, geometry: ConvGeometry, order: Order) -> Array:
-    """Columns (n, taps, outputs) of a padded image (n, c, h, w)."""
+def to_columns(padded: Array, geometry: ConvGeometry, order: Order, groups: int = 1) -> Array:
+    """Columns (n, taps, outputs) of a padded image (n, c, h, w), group after group."""
+    if groups > 1:
+        parts = np.split(padded, groups, axis=1)
+        return np.concatenate([to_columns(each, geometry, order) for each in parts], axis=1)
     seen = np.stack([padded[window] for _, _, window in geometry.taps()], axis=1)
     ordered = seen.swapaxes(1, 2) if order == "cuv" else seen
     return np.ascontiguousarray(ordered).reshape(len(padded), -1, seen.shape[-2] * seen.shape[-1])
 
 
 def from_columns(
-    columns: Array, shape: tuple[int, ...], geometry: ConvGeometry, order: Order
+    columns: Array, shape: tuple[int, ...], geometry: ConvGeometry, order: Order, groups: int = 1
 ) -> Array:
     """The padded image (n, c, h, w) that columns came from.
 
@@ -37,6 +43,10 @@ def from_columns(
     ValueError
         If two columns disagree about an element, or no column holds it.
     """
+    if groups > 1:
+        part = (shape[0], shape[1] // groups, *shape[2:])
+        each = np.split(columns, groups, axis=1)
+        return np.concatenate([from_columns(own, part, geometry, order) for own in each], axis=1)
     n, c = shape[:2]
     taps = geometry.kernel[0] * geometry.kernel[1]
     split = (n, c, taps) if order == "cuv" else (n, taps, c)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.bitexact.call import groups_of
 from refimpl.onnx_graph.graph import IR_VERSION, OPSET, Graph, add, join, require_onnx, weight
 from refimpl.onnx_graph.pixel_shift import feature, pssa
 from refimpl.onnx_graph.shifts import convolve, shift
@@ -98,6 +99,8 @@ def must_be_onnx(case: Case) -> None:
     if (case.operator, case.arithmetic) not in BUILDERS:
         known = ", ".join(sorted({arithmetic for _, arithmetic in BUILDERS}))
         raise ValueError(f"case {case.id} must be in {known} to have an ONNX graph")
+    if groups_of(case.attributes) > 1 and case.operator != "conv2d":
+        raise ValueError(f"case {case.id} must have 1 group, or be a conv2d, to have an ONNX graph")
     if case.arithmetic == "int8" and case.attributes["rounding"] not in ROUNDINGS:
         raise ValueError(
             f"case {case.id} must round {' or '.join(ROUNDINGS)} to have an ONNX graph, not "
@@ -125,6 +128,7 @@ def _conv2d(graph: Model, case: Case) -> str:
         ("w", case.tensors["w"]),
         case.tensors.get("b"),
         padding=None if padding is None else (padding[0], padding[1]),
+        groups=groups_of(case.attributes),
         **steps,
     )
 
@@ -181,6 +185,7 @@ def _sum_int8(graph: Model, source: str, case: Case, zero: int, w: Array) -> str
         "strides": list(case.attributes["stride"]),
         "dilations": list(case.attributes["dilation"]),
         "pads": [*padding, *padding],
+        "group": groups_of(case.attributes),
     }
     kernels = graph.constant("w", w)
     return add(graph, "ConvInteger", (unsigned, kernels, zeros), attributes)

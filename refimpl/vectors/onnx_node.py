@@ -30,6 +30,7 @@ def onnx_cases(
         "stride": list(convolution.stride),
         "padding": list(convolution.padding),
         "dilation": list(convolution.dilation),
+        **({"groups": convolution.groups} if convolution.groups > 1 else {}),
     }
     w, b = (each.astype(np.float64) for each in (convolution.w, convolution.b))
     name = re.sub(r"[^a-z0-9._-]+", "-", node.lower()).strip("-._") or "conv"

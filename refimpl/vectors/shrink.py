@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.bitexact.call import groups_of, without_groups
 from refimpl.vectors.case import Case
 from refimpl.vectors.convolutions import (
     Convolution,
@@ -98,16 +99,31 @@ def _reductions(case: Case) -> Iterator[Case]:
     x = case.tensors["x"]
     for kept in _subsets(len(x)):
         yield _with(case, x=x[kept])
-    outputs = _outputs(case)
-    for kept in _subsets(outputs):
-        yield _keep_outputs(case, kept, outputs)
-    for kept in _subsets(x.shape[1]):
-        yield _keep_channels(case, kept)
+    if groups_of(case.attributes) > 1:
+        yield from _groups(case)
+    else:
+        outputs = _outputs(case)
+        for kept in _subsets(outputs):
+            yield _keep_outputs(case, kept, outputs)
+        for kept in _subsets(x.shape[1]):
+            yield _keep_channels(case, kept)
     for axis in (2, 3):
         for kept in _runs(x.shape[axis]):
             cropped = np.take(x, kept, axis=axis)
             if _fits(case, cropped.shape):
                 yield _with(case, x=cropped)
+
+
+def _groups(case: Case) -> Iterator[Case]:
+    """Each group of a convolution of x alone, as a convolution of its own."""
+    if case.operator != "conv2d":
+        return
+    groups, outputs = groups_of(case.attributes), _outputs(case)
+    channels = np.split(np.arange(case.tensors["x"].shape[1]), groups)
+    for kept, own in zip(np.split(np.arange(outputs), groups), channels, strict=True):
+        part = _keep_outputs(case, kept, outputs)
+        alone = replace(part, attributes=without_groups(case.attributes))
+        yield _with(alone, x=case.tensors["x"][:, own])
 
 
 def _fits(case: Case, shape: Index) -> bool:
@@ -217,10 +233,13 @@ def _window(case: Case, own: Convolution, arrays: Mapping[str, Array], index: In
     zeros = zeros_of(own, arrays, case.attributes)
     rows = i * where.stride[0] + np.arange(where.kernel[0]) * where.dilation[0]
     columns = j * where.stride[1] + np.arange(where.kernel[1]) * where.dilation[1]
-    x = padded[n : n + 1, :, rows[:, None], columns]
+    channels = case.tensors[own.kernels].shape[1]
+    first = o * groups_of(case.attributes) // len(case.tensors[own.kernels]) * channels
+    zeros = zeros[first : first + channels]
+    x = padded[n : n + 1, first : first + channels, rows[:, None], columns]
     attributes = {
         key: value
-        for key, value in case.attributes.items()
+        for key, value in without_groups(case.attributes).items()
         if key not in {"directions", "length", "boundary", "t_zero", "k_tile", "im2col"}
     }
     attributes |= {"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1]}

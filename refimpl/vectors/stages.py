@@ -16,9 +16,13 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.vectors.case import Case, pipeline
-from refimpl.vectors.convolutions import Convolution, convolutions_of, geometry, padded_input
+from refimpl.vectors.convolutions import (
+    Convolution,
+    columns_of_padded,
+    convolutions_of,
+    padded_input,
+)
 from refimpl.vectors.formats import canonical_nans, format_of
-from refimpl.vectors.im2col import to_columns
 from refimpl.vectors.sums import Arrays, tiles
 
 
@@ -49,9 +53,9 @@ def _before(each: Convolution, case: Case, arrays: Arrays) -> Iterator[tuple[str
     name = f"{each.prefix}padded"
     padded = padded_input(each, arrays, case.attributes)
     yield name, padded
+    shown = {**arrays, name: padded}
     if "im2col" in case.attributes:
-        where = geometry(each, arrays, case.attributes)
-        yield f"{each.prefix}columns", to_columns(padded, where, case.attributes["im2col"])
+        yield f"{each.prefix}columns", columns_of_padded(each, shown, case.attributes)
     if "k_tile" in case.attributes:
-        sums = tiles(each, case, {**arrays, name: padded}, name)
+        sums = tiles(each, case, shown, name)
         yield f"{each.prefix}partial_sums", np.stack(list(sums))

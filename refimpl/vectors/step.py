@@ -9,8 +9,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.call import Attributes
 from refimpl.vectors.case import Case
-from refimpl.vectors.convolutions import Convolution, geometry, padded_input
-from refimpl.vectors.im2col import to_columns
+from refimpl.vectors.convolutions import Convolution, columns_of_padded, padded_input
 from refimpl.vectors.sums import Arrays, accumulated, is_integer, tiles
 
 Compute: TypeAlias = Callable[[Arrays, Attributes], Array]
@@ -38,7 +37,7 @@ def sum_steps(each: Convolution, case: Case) -> list[Step]:
             Step(
                 stage=source,
                 needs=(f"{p}padded", *needs),
-                compute=lambda a, t: to_columns(a[f"{p}padded"], geometry(each, a, t), t["im2col"]),
+                compute=lambda a, t: columns_of_padded(each, a, t),
             )
         )
     if "k_tile" in case.attributes:

@@ -26,6 +26,16 @@ from refimpl.vectors.case import Case, Choices, ordered, shown
 from refimpl.vectors.declare import declared_case
 from refimpl.vectors.draws import Extent, drawn
 
+GROUPED = (
+    "conv2d",
+    "pssa",
+    "xvolution",
+    "xvolution_training",
+    "conv2d_backward",
+    "pssa_backward",
+    "xvolution_backward",
+)
+"""Operators whose convolutions may be in groups; the fused form's x and products are one input."""
 MOST_NUMBERS = 2**27  # ours: 1 GB of 64-bit accumulator operands
 SEED = re.compile(r"[a-z0-9._-]{1,32}")  # it becomes part of case ids, which become directories
 
@@ -42,6 +52,7 @@ class Sizes:
     kernel: int = 3
     stride: int = 1
     dilation: int = 1
+    groups: int = 1
 
     def __post_init__(self) -> None:
         for name in (each.name for each in fields(self)):
@@ -49,6 +60,11 @@ class Sizes:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel must be odd, not {self.kernel}")
+        if self.channels % self.groups or self.outputs % self.groups:
+            raise ValueError(
+                f"groups must divide the {self.channels} channels and the {self.outputs} outputs, "
+                f"not be {self.groups}"
+            )
         if self.numbers > MOST_NUMBERS:
             raise ValueError(
                 f"a random case must gather at most {MOST_NUMBERS:,} numbers at once, not "
@@ -80,6 +96,11 @@ def random_cases(
         if operator not in ALL_OPERATORS:
             known = ", ".join(ALL_OPERATORS)
             raise ValueError(f"operator must be one of {known}, not {operator!r}")
+        if sizes.groups > 1 and operator not in GROUPED:
+            raise ValueError(
+                f"groups must be 1 for {operator}, not {sizes.groups}: of {', '.join(GROUPED)} "
+                "they may be more"
+            )
     make = dict.fromkeys(INTEGER_ARITHMETICS, _random_integer)
     make |= dict.fromkeys(FLOAT_ARITHMETICS, _random_float)
     return [
@@ -100,6 +121,7 @@ def _geometry(sizes: Sizes) -> dict[str, Any]:
         "stride": [sizes.stride, sizes.stride],
         "padding": [pad, pad],
         "dilation": [sizes.dilation, sizes.dilation],
+        **({"groups": sizes.groups} if sizes.groups > 1 else {}),
     }
 
 
@@ -124,14 +146,15 @@ def _kernel_shapes(operator: str, sizes: Sizes) -> dict[str, tuple[int, ...]]:
         "xvolution": {"_c": c, "_a": d * c},
         "xvolution_fused": {"": (1 + d) * c},
     }[operator]
-    return {suffix: (sizes.outputs, many, k, k) for suffix, many in inputs.items()}
+    return {suffix: (sizes.outputs, many // sizes.groups, k, k) for suffix, many in inputs.items()}
 
 
 def _random_id(operator: str, arithmetic: str, sizes: Sizes, seed: str) -> str:
     shape = f"n{sizes.batch}c{sizes.channels}o{sizes.outputs}h{sizes.height}w{sizes.width}"
     steps = f"k{sizes.kernel}s{sizes.stride}"
     apart = "" if sizes.dilation == 1 else f"d{sizes.dilation}"
-    return f"{operator.replace('_', '-')}-{arithmetic}-{shape}{steps}{apart}-{seed}"
+    split = "" if sizes.groups == 1 else f"g{sizes.groups}"
+    return f"{operator.replace('_', '-')}-{arithmetic}-{shape}{steps}{apart}{split}-{seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +255,7 @@ def _random_drawn(
     name = _random_id(operator, arithmetic, sizes, seed)
     extent = Extent(
         n=sizes.batch, c=sizes.channels, o=sizes.outputs, h=sizes.height, w=sizes.width,
-        k=sizes.kernel, stride=sizes.stride,
+        k=sizes.kernel, stride=sizes.stride, g=sizes.groups,
     )  # fmt: skip
     tensors, attributes = drawn(operator, arithmetic, name, extent, choices.rounding)
     return Case(

@@ -13,6 +13,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulate import kernel_rows
 from refimpl.bitexact.accumulation import accumulation_of, term_order
+from refimpl.bitexact.call import groups_of, without_groups
 from refimpl.bitexact.formats import integers_of
 from refimpl.bitexact.integer_operators import summed
 from refimpl.bitexact.integer_sum import integer_accumulator
@@ -52,16 +53,18 @@ def rows_of(each: Convolution, arrays: Arrays, case: Case) -> Array:
     return kernel_rows(arrays[each.kernels], order, tiles)
 
 
-def columns_of(each: Convolution, arrays: Arrays, case: Case, source: str) -> Array:
-    """What was gathered (n, k, outputs) in the declared order: of ``padded``, or of ``columns``."""
+def columns_of(each: Convolution, arrays: Arrays, case: Case, source: str, group: int = 0) -> Array:
+    """What a group gathered (n, k, outputs) in the declared order: ``padded``, or ``columns``."""
+    groups = groups_of(case.attributes)
+    part = np.split(arrays[source], groups, axis=1)[group]
     if source.endswith("columns"):
         channels, *sides = arrays[each.kernels].shape[1:]
-        gathered = arrays[source]
+        gathered = part
         if case.attributes["im2col"] == "uvc":
             turned = gathered.reshape(len(gathered), sides[0] * sides[1], channels, -1)
             gathered = turned.swapaxes(1, 2).reshape(gathered.shape)
     else:
-        gathered = to_columns(arrays[source], geometry(each, arrays, case.attributes), "cuv")
+        gathered = to_columns(part, geometry(each, arrays, case.attributes), "cuv")
     return gathered[:, taps_in_order(each, arrays, case)]
 
 
@@ -70,15 +73,24 @@ def accumulated(
 ) -> Stages:
     """Stages of the sum over the first ``taps`` taps, or all: its passes, and the accumulator."""
     rows = rows_of(each, arrays, case)[:, :taps]
-    columns = columns_of(each, arrays, case, source)[:, :taps]
-    shown = _one_by_one(each, case, arrays, (rows, columns), slice(None))
     output = geometry(each, arrays, case.attributes).output
-    shape = (len(columns), len(rows), *output)
+    shape = (len(arrays[source]), len(rows), *output)
+    parts = []
+    for group in range(groups_of(case.attributes)):
+        own = outputs_of(group, len(rows), case)
+        columns = columns_of(each, arrays, case, source, group)[:, :taps]
+        parts.append(_one_by_one(each, case, arrays, (rows[own], columns), own))
     return {
-        name: array.reshape(shape)
-        for name, array in shown.items()
+        name: np.concatenate([part[name] for part in parts], axis=1).reshape(shape)
+        for name in parts[0]
         if name == "accumulator" or name.startswith("partial_")
     }
+
+
+def outputs_of(group: int, outputs: int, case: Case) -> slice:
+    """The output channels of a group."""
+    many = outputs // groups_of(case.attributes)
+    return slice(group * many, (group + 1) * many)
 
 
 def _one_by_one(
@@ -87,9 +99,10 @@ def _one_by_one(
     """Stages of the 1×1 convolution of rows (o, k) and columns (n, k, p)."""
     rows, columns = of
     tensors = {"w": rows[:, :, None, None], "x": columns[:, :, None, :]}
-    attributes = {**case.attributes, **ONE}
+    attributes = without_groups({**case.attributes, **ONE})
     if is_integer(case):
-        zeros = zeros_of(each, arrays, case.attributes)
+        group = (outputs.start or 0) * groups_of(case.attributes) // len(arrays[each.kernels])
+        zeros = np.split(zeros_of(each, arrays, case.attributes), groups_of(case.attributes))[group]
         per_tap = np.repeat(zeros, rows_taps(each, arrays))[taps_in_order(each, arrays, case)]
         centred = integers_of(tensors["x"]) - per_tap[: rows.shape[1], None, None]
         return summed(centred.astype(np.int32), tensors, attributes)
@@ -109,7 +122,8 @@ def sums_by_tap(each: Convolution, case: Case, arrays: Arrays, index: tuple[int,
     rows = rows_of(each, arrays, case)[o : o + 1]
     source = f"{each.prefix}padded"
     pixel = i * width + j
-    columns = columns_of(each, arrays, case, source)[n : n + 1, :, pixel : pixel + 1]
+    group = o * groups_of(case.attributes) // len(arrays[each.kernels])
+    columns = columns_of(each, arrays, case, source, group)[n : n + 1, :, pixel : pixel + 1]
     record = "accumulator" if is_integer(case) else "accumulation"
     declared = dict(case.attributes.get(record, {}))
     group = declared.get("lanes", 1) if declared.get("pass_terms", 0) == 0 else 0

@@ -13,6 +13,7 @@ import ml_dtypes
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.bitexact.call import groups_of
 from refimpl.bitexact.requantise import FORMULAS, RULES
 from refimpl.vectors.case import Case, pipeline
 from refimpl.vectors.convolutions import (
@@ -186,20 +187,29 @@ def _summed(
     """A sequential sum whose products and accumulator pass through other roundings."""
 
     def accumulate(each: Convolution, case: Case, arrays: Arrays) -> Array:
-        order = case.attributes.get("order", "cuv")
+        order, groups = case.attributes.get("order", "cuv"), groups_of(case.attributes)
         where = geometry(each, arrays, case.attributes)
-        w = arrays[each.kernels]
-        rows = (w if order == "cuv" else w.transpose(0, 2, 3, 1)).reshape(len(w), -1)
-        columns = to_columns(arrays[f"{each.prefix}padded"], where, order)
-        first = case.attributes.get("bias_at") == "first" and each.bias in arrays
-        total = np.zeros((len(columns), len(rows), columns.shape[2]), np.float32)
-        if first:
-            total += arrays[each.bias][:, None]
-        taps = range(rows.shape[1])
-        for k in reversed(taps) if backwards else taps:
-            exact = rows[:, k, None] * columns[:, None, k]
-            total = accumulator(total + product(exact)).astype(np.float32)
-        return total.reshape(len(columns), len(rows), *where.output)
+        bias = np.zeros(len(arrays[each.kernels]), np.float32)
+        if case.attributes.get("bias_at") == "first" and each.bias in arrays:
+            bias = arrays[each.bias]
+        split = (
+            np.split(arrays[each.kernels], groups),
+            np.split(bias, groups),
+            np.split(arrays[f"{each.prefix}padded"], groups, axis=1),
+        )
+        parts = []
+        for w, start, padded in zip(*split, strict=True):
+            rows = (w if order == "cuv" else w.transpose(0, 2, 3, 1)).reshape(len(w), -1)
+            columns = to_columns(padded, where, order)
+            total = np.zeros((len(columns), len(rows), columns.shape[2]), np.float32)
+            total += start[:, None]
+            taps = range(rows.shape[1])
+            for k in reversed(taps) if backwards else taps:
+                exact = rows[:, k, None] * columns[:, None, k]
+                total = accumulator(total + product(exact)).astype(np.float32)
+            parts.append(total)
+        shape = (len(parts[0]), len(bias), *where.output)
+        return np.concatenate(parts, axis=1).reshape(shape)
 
     return accumulate
 

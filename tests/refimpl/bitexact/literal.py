@@ -73,6 +73,11 @@ def sides(x, w, attributes):
     return rows, cols, pixel
 
 
+def first_channel(o, w, attributes):
+    """The first input channel of the group that output o belongs to."""
+    return o // (len(w) // attributes.get("groups", 1)) * w.shape[1]
+
+
 def shifted_copies(x, attributes, outside):
     """Shifted copies of (n, c, h, w), direction first, pixel by pixel."""
     n, c, height, width = x.shape
@@ -120,7 +125,8 @@ def _accumulate(x, w, attributes):
         for c, u, v in np.ndindex(w.shape[1:]):
             place = pixel(i, j, u, v)
             if place is not None:
-                total = wrap32(total + int(w[o, c, u, v]) * int(x[n, c, *place]))
+                seen = x[n, first_channel(o, w, attributes) + c, *place]
+                total = wrap32(total + int(w[o, c, u, v]) * int(seen))
         sums[n, o, i, j] = total
     return sums
 
@@ -220,7 +226,8 @@ def _conv_fp32(x, tensors, attributes):
         total = b[o] if first and b is not None else np.float32(0)
         for c, u, v in taps:
             place = pixel(i, j, u, v)
-            seen = np.float32(0) if place is None else x[n, c, *place]
+            channel = first_channel(o, w, attributes) + c
+            seen = np.float32(0) if place is None else x[n, channel, *place]
             rounded = np.float32(w[o, c, u, v] * seen)
             total = np.float32(total + rounded)
         sums[n, o, i, j] = total

@@ -12,7 +12,7 @@ import numpy as np
 
 from refimpl.bitexact.formats import FORMATS, decode
 from tests.refimpl.bitexact.fractions_model import nearest
-from tests.refimpl.bitexact.literal import RULES, clip, sides, wrap32
+from tests.refimpl.bitexact.literal import RULES, clip, first_channel, sides, wrap32
 
 
 def r(value):
@@ -46,12 +46,14 @@ def conv2d_backward(dy, x, w, attributes, add=fma, zero=Fraction(0)):
     db = np.full(len(w), zero, object)
     for (o, u, v), (n, i, j) in product(np.ndindex(len(w), *w.shape[2:]), outputs):
         place = pixel(i, j, u, v)
-        for c in range(x.shape[1] if place is not None else 0):
-            dx[n, c, *place] = add(dx[n, c, *place], w[o, c, u, v], dy[n, o, i, j])
+        for c in range(w.shape[1] if place is not None else 0):
+            at = (n, first_channel(o, w, attributes) + c, *place)
+            dx[at] = add(dx[at], w[o, c, u, v], dy[n, o, i, j])
     for (o, c, u, v), (n, i, j) in product(np.ndindex(w.shape), outputs):
         place = pixel(i, j, u, v)
         if place is not None:
-            dw[o, c, u, v] = add(dw[o, c, u, v], dy[n, o, i, j], x[n, c, *place])
+            seen = x[n, first_channel(o, w, attributes) + c, *place]
+            dw[o, c, u, v] = add(dw[o, c, u, v], dy[n, o, i, j], seen)
     for o, (n, i, j) in product(range(len(w)), outputs):
         db[o] = add(db[o], dy[n, o, i, j], 1)
     return dx, dw, db

@@ -11,6 +11,7 @@ from tests.refimpl.bitexact.literal import (
     _conv_int8,
     clip,
     conv2d_int8,
+    first_channel,
     pssa_int8,
     shift_product_int8,
     sides,
@@ -54,8 +55,9 @@ def conv2d_backward(dy, x, w, attributes):
         for c, u, v in np.ndindex(w.shape[1:]):
             place = pixel(i, j, u, v)
             if place is not None:
-                add(dx, (n, c, *place), int(w[o, c, u, v]) * int(dy[n, o, i, j]))
-                add(dw, (o, c, u, v), int(dy[n, o, i, j]) * int(x[n, c, *place]))
+                at = (n, first_channel(o, w, attributes) + c, *place)
+                add(dx, at, int(w[o, c, u, v]) * int(dy[n, o, i, j]))
+                add(dw, (o, c, u, v), int(dy[n, o, i, j]) * int(x[at]))
     return dx, dw, db
 
 
