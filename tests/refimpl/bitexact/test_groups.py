@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import refimpl as ref
+from refimpl.bitexact.bounds import bound_outputs
 from refimpl.bitexact.formats import decode
 from refimpl.bitexact.operators import PIPELINES
+from refimpl.fuse import expand_groups
 from refimpl.vectors.case import KNOWN, Choices
 from refimpl.vectors.stimuli import GROUPED, Sizes, random_cases
 from tests.refimpl.bitexact import literal, literal_backward, literal_integer_backward
@@ -101,6 +103,28 @@ def test_groups_without_rounding_are_those_of_the_definition(groups):
     real = ref.conv2d_backward(dy, x, w, padding=1, groups=groups)
     np.testing.assert_array_equal(back["dx"], real.x)
     np.testing.assert_array_equal(back["dw"], real.w)
+
+
+@pytest.mark.parametrize("operator", ["conv2d", "pssa", "xvolution", "conv2d_backward"])
+def test_bounds_in_groups_hold_and_are_not_wider_than_those_of_kernels_with_zeros(operator):
+    case = one(operator, "fp32", 2)
+    dense = dict(case.tensors)
+    for name in ("w", "w_c", "w_a"):
+        if name in dense:
+            dense[name] = expand_groups(case.tensors[name], 2)
+    tree = {"lanes": 4, "lane_order": "tree"}
+    other = {"accumulation": tree, "accumulation_dx": tree, "accumulation_dw": tree}
+    device = PIPELINES[operator, "fp32"](case.tensors, {**case.attributes, **other})
+    alone = {key: value for key, value in case.attributes.items() if key != "groups"}
+    whole = bound_outputs(operator, dense, alone)
+    differ = 0
+    for name, of in bound_outputs(operator, case.tensors, case.attributes).items():
+        assert (np.abs(device[name] - of.reference) <= of.bound).all(), name
+        if name != "dw":  # of the expanded kernels there are more
+            np.testing.assert_array_equal(of.reference, whole[name].reference)
+            assert (of.bound <= whole[name].bound).all()
+            differ += int((of.bound < whole[name].bound).sum())
+    assert differ
 
 
 @pytest.mark.small
