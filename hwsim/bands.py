@@ -17,7 +17,7 @@ from hwsim.machine import Machine
 
 def band_rows(machine: Machine, row_elements: int, height: int) -> int:
     """Rows of so many numbers that fit in the input buffer, at least one."""
-    room = machine.buffers.ifmap_bytes // machine.buffers.tiles_held // machine.operand_bytes
+    room = machine.buffers.ifmap_bytes // machine.buffers.tiles_held[0] // machine.operand_bytes
     return max(1, min(height, room // row_elements))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from difflib import get_close_matches
+from types import UnionType
 
 MOST_LISTED = 24
 """Names an error lists: ours."""
@@ -13,7 +14,7 @@ def at_least(what: str, value: object, least: int) -> None:
         raise ValueError(f"{what} must be an integer of at least {least}, not {value!r}")
 
 
-def instance_of(what: str, value: object, kind: type, words: str) -> None:
+def instance_of(what: str, value: object, kind: type | UnionType, words: str) -> None:
     """Raise ``ValueError`` unless ``value`` is a ``kind``, which ``words`` describe."""
     if not isinstance(value, kind):
         raise ValueError(f"{what} must be {words}, not {value!r}")  # noqa: TRY004  it was read

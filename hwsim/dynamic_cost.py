@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import NamedTuple
 
+from hwsim.channel import passed, waiting
 from hwsim.cost import Cost
 from hwsim.dynamic import PerPixel, TiledAttention
 from hwsim.integers import chunks
@@ -60,13 +61,15 @@ def attention_cost(work: TiledAttention, machine: Machine, price: Price) -> Cost
         )
     )
     read, written = (n * machine.operand_bytes for n in (work.read_elements, work.write_elements))
-    moving = machine.dram.transfer_cycles(read) + machine.dram.transfer_cycles(written)
+    late = waiting(machine, read, written, busy + total.cycles)
     compulsory = work.count * (
         work.queries * (work.depth + work.values) + work.keys * (work.depth + work.values)
     )
     return total + Cost(
         vector_cycles=busy,
-        stall_cycles=max(0, moving - busy - total.cycles),
+        l2_stall_cycles=late.l2,
+        stall_cycles=late.dram,
+        l2_bytes=passed(machine, read + written),
         vector_ops=work.scores + work.rescaled + work.divided,
         dram_read_bytes=read,
         dram_write_bytes=written,
@@ -91,11 +94,14 @@ def _way_cost(work: PerPixel, way: Way, machine: Machine, price: Price) -> Cost:
     busy = sum(unit.cycles(each.kind, each.operations) for each in way.elements) if unit else 0
     operations = sum(each.operations for each in way.elements)
     moved = _moved(way.elements if way.products else (work,), machine)
+    late = waiting(machine, *moved, busy)
     compulsory = (work.read_elements + work.write_elements) * machine.operand_bytes
     beside = Cost(
         vector_cycles=busy,
         vector_ops=operations,
-        stall_cycles=max(0, sum(map(machine.dram.transfer_cycles, moved)) - busy),
+        l2_stall_cycles=late.l2,
+        stall_cycles=late.dram,
+        l2_bytes=passed(machine, sum(moved)),
         dram_read_bytes=moved[0],
         dram_write_bytes=moved[1],
     )
@@ -116,6 +122,7 @@ def _on_chip(cost: Cost) -> Cost:
         compute_cycles=cost.compute_cycles,
         fragmentation_cycles=cost.fragmentation_cycles,
         fill_drain_cycles=cost.fill_drain_cycles,
+        buffer_stall_cycles=cost.buffer_stall_cycles,
         macs=cost.macs,
     )
 

@@ -4,7 +4,7 @@
     registers    per MAC both operands and the sum are read and the sum is written, beside it
     array        per MAC one operand is passed on (broadcast and cube: none, a wire reaches all)
     buffers      every byte in or out of one, at the energy of a memory of its size; operands that
-                 share a memory share its size
+                 share a memory share its size. A second level is one more, if its size is known
     DRAM         every byte
     vector unit  every operation
 
@@ -51,7 +51,12 @@ def energy_of(cost: Cost, machine: Machine) -> Energy | None:
     }
     spent = {f"{level}_pj": count * (pj or 0.0) for level, (count, pj) in steps.items()}
     missing = tuple(level for level, (count, pj) in steps.items() if count and pj is None)
-    return Energy(**spent, buffer_pj=_buffer_pj(cost, table, machine.buffers), missing=missing)
+    buffer_pj = _buffer_pj(cost, table, machine.buffers)
+    if machine.l2 is not None and machine.l2.size_bytes is not None:
+        buffer_pj += cost.l2_bytes * table.buffer_pj(machine.l2.size_bytes)
+    elif cost.l2_bytes:
+        missing += ("l2",)
+    return Energy(**spent, buffer_pj=buffer_pj, missing=missing)
 
 
 def _mac_pj(table: EnergyTable, machine: Machine) -> float | None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwsim.bands import band_rows, rows_read
+from hwsim.channel import passed, waiting
 from hwsim.convention import scalesim_cost
 from hwsim.cost import Cost
 from hwsim.coverage import Coverage, coverage
@@ -206,18 +207,21 @@ def _array_cost(conv: Convolution, run: Run | None, machine: Machine) -> Primiti
     if run is None:
         return PrimitiveCost(primitive=conv, cost=scalesim_cost(conv, machine))
     ideal = min(ceil_div(conv.macs, machine.array.macs_per_cycle), run.array.streamed)
-    chip = on_chip(conv, run.tiling, run.traffic, machine)
+    chip = on_chip(conv, run.tiling, run.filled, machine)
     cost = Cost(
         compute_cycles=ideal,
         fragmentation_cycles=run.array.streamed - ideal,
-        fill_drain_cycles=run.array.total - run.array.streamed,
-        stall_cycles=run.cycles - run.array.total,
+        fill_drain_cycles=run.array.total - run.array.streamed - run.array.waiting,
+        buffer_stall_cycles=run.array.waiting,
+        l2_stall_cycles=run.l2_stall,
+        stall_cycles=run.cycles - run.array.total - run.l2_stall,
         macs=conv.macs,
         dram_read_bytes=run.traffic.ifmap_bytes + run.traffic.filter_bytes,
         dram_write_bytes=run.traffic.ofmap_bytes,
         sram_ifmap_bytes=chip.ifmap_bytes,
         sram_filter_bytes=chip.filter_bytes,
         sram_ofmap_bytes=chip.ofmap_bytes,
+        l2_bytes=passed(machine, run.filled.total_bytes),
         filter_read_bytes=run.traffic.filter_bytes,
         compulsory_bytes=compulsory_traffic(conv, machine).total_bytes,
         lower_bound_bytes=lower_bound_bytes(conv, machine),
@@ -242,10 +246,12 @@ def _copy_cost(work: Copy, machine: Machine) -> PrimitiveCost:
     read, written = (n * machine.operand_bytes for n in (work.read_elements, work.write_elements))
     mover = machine.mover
     busy = 0 if mover is None else mover.cycles(max(read, written))
-    moving = machine.dram.transfer_cycles(read) + machine.dram.transfer_cycles(written)
+    late = waiting(machine, read, written, busy)
     cost = Cost(
         movement_cycles=busy,
-        stall_cycles=max(0, moving - busy),
+        l2_stall_cycles=late.l2,
+        stall_cycles=late.dram,
+        l2_bytes=passed(machine, read + written),
         dram_read_bytes=read,
         dram_write_bytes=written,
         compulsory_bytes=read + written,
@@ -256,9 +262,14 @@ def _copy_cost(work: Copy, machine: Machine) -> PrimitiveCost:
 
 def _shift_cost(work: Shift, machine: Machine) -> PrimitiveCost:
     """A copy where the machine shifts by copying; else an address in the read that follows."""
-    if machine.mover is None or machine.mover.shift != "copy":
+    mover = machine.mover
+    if mover is None or mover.shift != "copy":
         return PrimitiveCost(primitive=work, cost=Cost())
-    copy = Copy(read_elements=work.elements, write_elements=work.elements, label=work.label)
+    moved = work.moved_elements(mover.block_channels)
+    if mover.on_chip:
+        busy = mover.cycles(moved * machine.operand_bytes)
+        return PrimitiveCost(primitive=work, cost=Cost(movement_cycles=busy))
+    copy = Copy(read_elements=moved, write_elements=moved, label=work.label)
     return PrimitiveCost(primitive=work, cost=_copy_cost(copy, machine).cost)
 
 
@@ -289,11 +300,13 @@ def _vector_cost(work: VectorPrimitive, machine: Machine, shelter: int) -> Primi
     hidden = min(busy, shelter)
     read = _read_elements(work, machine) * machine.operand_bytes
     written = work.write_elements * machine.operand_bytes
-    moving = machine.dram.transfer_cycles(read) + machine.dram.transfer_cycles(written)
+    late = waiting(machine, read, written, busy)
     cost = Cost(
         vector_cycles=busy - hidden,
         hidden_vector_cycles=hidden,
-        stall_cycles=max(0, moving - busy),
+        l2_stall_cycles=late.l2,
+        stall_cycles=late.dram,
+        l2_bytes=passed(machine, read + written),
         vector_ops=work.operations,
         dram_read_bytes=read,
         dram_write_bytes=written,
@@ -308,7 +321,7 @@ def _read_elements(work: VectorPrimitive, machine: Machine) -> int:
     reads = work.reads if isinstance(work, Elementwise) else None
     if reads is None:
         return work.read_elements
-    if machine.mover is not None and machine.mover.shift == "copy":
+    if machine.shifts_by_copy:
         return reads.copies
     band = band_rows(machine, reads.walked, reads.rows)
     rows = rows_read(reads.rows, band, reads.reach, circular=reads.circular)

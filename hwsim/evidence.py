@@ -6,8 +6,8 @@
     silicon     the nearest chip somebody measured, and how far the model is from it there
 
 Judgements come from ``Judged`` records that validation and the RTL runs wrote; none is typed here.
-The RTL has serial folds and one register per weight: it says nothing of other arrays. A layer
-without array work has no array evidence.
+The RTL has serial folds, one register per weight and buffers that keep up: it says nothing of other
+arrays. A layer without array work has no array evidence.
 """
 
 from collections.abc import Sequence
@@ -93,11 +93,13 @@ def _array_cycles(machine: Machine, here: Sequence[Judged]) -> str:
     array = machine.array
     if isinstance(array, Array):
         plain = array.folds == "serial" and not array.double_buffered_weights
-        kind = "serial" if plain else "overlapped"
+        fed = any(machine.buffers.rates)
+        kind = "serial" if plain or (fed and array.folds == "serial") else "overlapped"
+        own = plain and not fed
     else:
-        kind = machine.dataflow
+        kind, own = machine.dataflow, True
     found = [f"equal to {LITERAL[kind]} in every tried case"]
-    others = {"estimator"} if kind == "overlapped" else {"estimator", "rtl"}
+    others = {"estimator", "rtl"} if own else {"estimator"}
     found += [each.sentence for each in here if each.kind in others]
     return ", ".join(found)
 
@@ -107,5 +109,5 @@ def _dram(machine: Machine) -> str:
         return f"compulsory bytes only, as {machine.convention} without stalls says nothing of it"
     dram = machine.dram
     latency = "bandwidth" if not dram.latency_cycles else "latency and bandwidth"
-    passed = "" if machine.l2 is None else ", which passes the declared L2 as if it were not there"
-    return f"{latency} model, equal to hwsim.buffers in every tried case{passed}"
+    passed = "" if machine.l2 is None else " through the declared L2"
+    return f"{latency} model{passed}, equal to hwsim.buffers in every tried case"

@@ -68,8 +68,8 @@ def room_of(machine: Machine) -> Room:
         pairs = zip(OPERANDS, parts, strict=True)
         parts = [min(size, share) if name in buffers.shared else size for name, size in pairs]
     widths = (machine.operand_bytes, machine.operand_bytes, machine.accumulator_bytes)
-    held = buffers.tiles_held
-    return Room(*(size // held // width for size, width in zip(parts, widths, strict=True)))
+    sizes = zip(parts, buffers.tiles_held, widths, strict=True)
+    return Room(*(size // held // width for size, held, width in sizes))
 
 
 def band_rows(conv: Convolution, rows: int) -> int:

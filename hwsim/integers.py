@@ -35,3 +35,13 @@ def chunks(total: int, size: int) -> tuple[int, ...]:
     """
     full, rest = divmod(total, size)
     return (size,) * full + ((rest,) if rest else ())
+
+
+def pieces_of(total: Any, size: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """Sizes of the pieces of ``total``, and how many there are of each; the second may be empty.
+
+    >>> pieces_of(7, 3)
+    ((3, 2), (1, 1))
+    """
+    full, rest = total // size, total % size
+    return (size, full), (rest, 1 * (rest > 0))

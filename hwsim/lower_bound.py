@@ -59,7 +59,7 @@ def on_chip_numbers(machine: Machine) -> int:
     """Operands that everything on chip would hold."""
     element = 2 * machine.operand_bytes + machine.accumulator_bytes
     size = machine.buffers.total_bytes + machine.array.macs_per_cycle * element
-    size += machine.l2.size_bytes if machine.l2 is not None else 0
+    size += (machine.l2.size_bytes or 0) if machine.l2 is not None else 0
     return ceil_div(size, machine.operand_bytes)
 
 

@@ -8,22 +8,25 @@ with S_r, S_c and T what lies along rows, columns and time, F_r = ⌈S_r/R⌉ an
     weight-, input-st.    S_r·T·F_c              sums, S_c·T·F_r           S_r·S_c once
 
 A cube of m × n × k and adder trees (m = 1) read the left operand once per column of blocks, the
-right one once, and add to every sum once per block along K. A row-stationary array reads what its
-mapping says; here, in one pass per tile, each operand once.
+right one once, and add to every sum once per block along K. A row-stationary array reads and adds
+what the passes of its mapping do (``hwsim.cycles.row_stationary``).
 
 Sums are added where they lie: all but the first addition reads what the one before has written.
 Slices of input channels add to each other in the same way. What is read for the last time, to leave
 for DRAM, and what arrives from there is counted too, so that a buffer's bytes are all its accesses.
 
-Source: derived above. The literal array's edges count the same (tests/hwsim/test_onchip.py).
+Source: derived above. The literal arrays count the same, where values pass their edges or leave
+their buffer (tests/hwsim/test_onchip.py).
 """
 
 from collections import Counter
 from typing import NamedTuple
 
+from hwsim.cycles.tile import Tile, mapped_cost
 from hwsim.dataflow import DATAFLOWS
 from hwsim.integers import ceil_div
 from hwsim.machine import AdderTrees, Array, Cube, Machine
+from hwsim.schedule import tile_of
 from hwsim.tiling import Tiling, pieces
 from hwsim.traffic import Traffic
 from hwsim.workload import Convolution, Gemm
@@ -49,29 +52,30 @@ class OnChip(NamedTuple):
     ofmap_bytes: int
 
 
-def accesses(product: Gemm, machine: Machine) -> Accesses:
-    """What one tile's product moves; the left operand is that of m × k."""
-    m, n, k = product
+def accesses(tile: Tile, machine: Machine) -> Accesses:
+    """What one tile moves; the left operand is that of m × k."""
+    m, n, k = tile.gemm
     array = machine.array
     if isinstance(array, Array):
-        return _systolic(product, array, machine.dataflow)
+        return _systolic(tile.gemm, array, machine.dataflow)
     if isinstance(array, Cube):
         return Accesses(m * k * ceil_div(n, array.n), n * k, m * n * ceil_div(k, array.k))
     if isinstance(array, AdderTrees):
         return Accesses(m * k * ceil_div(n, array.trees), n * k, m * n * ceil_div(k, array.inputs))
-    return Accesses(m * k, n * k, m * n)
+    cost = mapped_cost(tile, array, machine)
+    return Accesses(int(cost.ifmap_words), int(cost.filter_words), int(cost.sum_words) // 2)
 
 
 def on_chip(conv: Convolution, tiling: Tiling, moved: Traffic, machine: Machine) -> OnChip:
     """All accesses of the buffers while a tiled convolution runs that moves so much from DRAM."""
     parts = pieces(conv, tiling)
     total = Accesses(0, 0, 0)
-    bands = Counter(band.out_rows * conv.out_width for band in parts.bands)
+    bands = Counter((band.images, band.out_rows // band.images) for band in parts.bands)
     outs, ins = Counter(parts.out_channels), Counter(parts.in_channels)
-    for m, many_m in bands.items():
+    for (images, rows), many_m in bands.items():
         for n, many_n in outs.items():
             for channels, many_k in ins.items():
-                tile = accesses(Gemm(m, n, channels * conv.taps), machine)
+                tile = accesses(tile_of(conv, images, rows, n, channels), machine)
                 count = many_m * many_n * many_k * conv.groups
                 total = Accesses(*map(sum, zip(total, tile.times(count), strict=True)))
     sums = 2 * total.additions - conv.out_elements  # written each time, read all but the first

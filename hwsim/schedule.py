@@ -6,24 +6,30 @@ transfers before and stores s_i after it. With single buffers nothing overlaps,
     total = Σ_i (l_i + c_i + s_i)
 
 With double buffers the chip proceeds in phases. In phase i the array computes tile i while the one
-DRAM channel loads tile i + 1 and stores the results of tile i − 1; both halves swap when both are
-done. A first phase only loads, a last one only stores:
+channel loads tile i + 1 and stores the results of tile i − 1; both halves swap when both are done.
+A first phase only loads, a last one only stores:
 
     total = l_0 + Σ_i max(c_i, l_(i+1) + s_(i−1)) + s_last
 
+An operand whose buffer has one half only is loaded, or stored, between two phases, while nothing
+else happens: its l and s are zero in this sum and are added to it.
+
 Only a tile whose index changed is loaded, only complete sums are stored, and every operand's tile
-is a transfer of its own. Stall = total − Σ c_i. Source: derived above. ``hwsim.buffers`` steps
-through the same phases cycle by cycle.
+is a transfer of its own, of so many cycles as ``hwsim.channel`` says: fewer for a tile that was
+loaded before, where a second level holds it. Stall = total − Σ c_i. Source: derived above.
+``hwsim.buffers`` steps through the same phases cycle by cycle.
 """
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwsim.channel import keeps, moving_cycles
 from hwsim.cycles import ArrayCycles, Tile, tile_cycles
-from hwsim.machine import Machine
+from hwsim.machine import OPERANDS, Machine
 from hwsim.tiling import Order, Pieces
 from hwsim.workload import Convolution
 
@@ -31,10 +37,13 @@ Ints: TypeAlias = NDArray[Any]
 
 
 class Transfers(NamedTuple):
-    """Cycles to move a tile: ifmap (band, slice), filter (out, slice), ofmap (band, out)."""
+    """Cycles to move a tile: ifmap (band, slice), filter (out, slice), ofmap (band, out).
 
-    ifmap: Ints
-    filter: Ints
+    Those of ifmap and filter are given for the first time, and for every time after it.
+    """
+
+    ifmap: tuple[Ints, Ints]
+    filter: tuple[Ints, Ints]
     ofmap: Ints
 
 
@@ -46,41 +55,46 @@ class Steps(NamedTuple):
     compute: Ints
     store: Ints
 
-    @property
-    def load(self) -> Ints:
-        """Both loads of a tile, one after another on the one channel."""
-        return self.ifmap + self.filter
+
+def total_cycles(
+    conv: Convolution, parts: Pieces, order: Order, machine: Machine, *, l2_waits: bool = True
+) -> int:
+    """Cycles of ``conv`` cut into ``parts`` and walked in ``order``, waiting for memory included.
+
+    ``l2_waits`` false leaves out what the second level's rate adds.
+    """
+    found = steps(conv, parts, order, machine, l2_waits=l2_waits)
+    return duration(found, groups=conv.groups, doubled=machine.buffers.doubled)
 
 
-def total_cycles(conv: Convolution, parts: Pieces, order: Order, machine: Machine) -> int:
-    """Cycles of ``conv`` cut into ``parts`` and walked in ``order``, waiting for DRAM included."""
-    found = steps(conv, parts, order, machine)
-    return duration(found, groups=conv.groups, double_buffered=machine.buffers.double_buffered)
-
-
-def steps(conv: Convolution, parts: Pieces, order: Order, machine: Machine) -> Steps:
+def steps(
+    conv: Convolution, parts: Pieces, order: Order, machine: Machine, *, l2_waits: bool = True
+) -> Steps:
     """What each tile of one group takes; what is still on chip takes nothing. Groups are alike."""
     band, out, part = _walk(parts, order)
-    moved = _transfers(conv, parts, machine)
+    moved = _transfers(conv, parts, machine, l2_waits=l2_waits)
+    ifmap = np.where(out == 0, moved.ifmap[0][band, part], moved.ifmap[1][band, part])
+    filters = np.where(band == 0, moved.filter[0][out, part], moved.filter[1][out, part])
     return Steps(
-        ifmap=moved.ifmap[band, part] * _changed(band, part),
-        filter=moved.filter[out, part] * _changed(out, part),
+        ifmap=ifmap * _changed(band, part),
+        filter=filters * _changed(out, part),
         compute=_computations(conv, parts, machine)[band, out, part],
         store=moved.ofmap[band, out] * (part == len(parts.in_channels) - 1),
     )
 
 
-def duration(tiles: Steps, *, groups: int = 1, double_buffered: bool) -> int:
-    """Cycles from the first load to the last store: the two formulas of this module.
+def duration(tiles: Steps, *, groups: int = 1, doubled: Collection[str]) -> int:
+    """Cycles from the first load to the last store, some operands double-buffered, or none.
 
     Groups are walked one after another, and tiles at their seams overlap as others do. What is
     inside a group counts once for each, its two ends by what is stored before and loaded after.
     """
-    load, compute, store = tiles.load, tiles.compute, tiles.store
-    if not double_buffered:
-        return groups * int(load.sum() + compute.sum() + store.sum())
+    moved = dict(zip(OPERANDS, (tiles.ifmap, tiles.filter, tiles.store), strict=True))
+    beside = {name: cycles * (name in doubled) for name, cycles in moved.items()}
+    alone = sum(int((moved[name] - beside[name]).sum()) for name in OPERANDS)
+    load, compute, store = beside["ifmap"] + beside["filter"], tiles.compute, beside["ofmap"]
     first, last = int(load[0]), int(store[-1])
-    inner = groups * int(np.maximum(compute[1:-1], load[2:] + store[:-2]).sum())
+    inner = groups * (alone + int(np.maximum(compute[1:-1], load[2:] + store[:-2]).sum()))
 
     def ends(stored: int, loaded: int) -> int:
         if len(load) == 1:
@@ -96,7 +110,7 @@ def duration(tiles: Steps, *, groups: int = 1, double_buffered: bool) -> int:
 
 def array_total(conv: Convolution, parts: Pieces, machine: Machine) -> ArrayCycles:
     """The array's own cycles, over all tiles of all groups."""
-    total = streamed = 0
+    total = streamed = waiting = 0
     sizes = Counter((band.images, band.out_rows) for band in parts.bands)
     outputs, inputs = (Counter(axis).items() for axis in parts[1:])
     for (images, rows), bands in sizes.items():
@@ -106,7 +120,8 @@ def array_total(conv: Convolution, parts: Pieces, machine: Machine) -> ArrayCycl
                 tiles = bands * outs * slices * conv.groups
                 total += tiles * tile.total
                 streamed += tiles * tile.streamed
-    return ArrayCycles(total, streamed)
+                waiting += tiles * tile.waiting
+    return ArrayCycles(total, streamed, waiting)
 
 
 def tile_of(conv: Convolution, images: int, rows: int, outputs: int, channels: int) -> Tile:
@@ -121,14 +136,6 @@ def tile_of(conv: Convolution, images: int, rows: int, outputs: int, channels: i
         kernel_w=conv.kernel_w,
         stride=conv.stride,
     )
-
-
-def least_cycles(array: ArrayCycles, dram_bytes: int, machine: Machine) -> int:
-    """Cycles that no schedule beats, from the totals of its two resources."""
-    moving = int(machine.dram.moving_cycles(dram_bytes))
-    if machine.buffers.double_buffered:
-        return max(array.total, moving)
-    return array.total + moving
 
 
 def _walk(parts: Pieces, order: Order) -> tuple[Ints, Ints, Ints]:
@@ -146,21 +153,33 @@ def _changed(first: Ints, second: Ints) -> Ints:
     return np.append(True, differs)
 
 
-def _transfers(conv: Convolution, parts: Pieces, machine: Machine) -> Transfers:
+def _transfers(conv: Convolution, parts: Pieces, machine: Machine, *, l2_waits: bool) -> Transfers:
     rows = np.array([band.in_rows for band in parts.bands])
     pixels = np.array(_pixels(conv, parts))
     outs, ins = np.array(parts.out_channels), np.array(parts.in_channels)
-    latency, width = machine.dram.latency_cycles, machine.operand_bytes
+    width, level = machine.operand_bytes, machine.l2
 
     def cycles(elements: Ints) -> Ints:
-        busy = latency + machine.dram.moving_cycles(elements * width)
+        moving = moving_cycles if l2_waits else _dram_cycles
+        busy = machine.dram.latency_cycles + moving(machine, elements * width)
         return np.where(elements > 0, busy, 0)  # a tile may lie in the padding altogether
 
+    def both(elements: Ints) -> tuple[Ints, Ints]:
+        first = cycles(elements)
+        if level is None or not keeps(conv, machine):
+            return first, first
+        return first, level.moving_cycles(elements * width) * l2_waits
+
     return Transfers(
-        ifmap=cycles(np.multiply.outer(rows * conv.width, ins)),
-        filter=cycles(np.multiply.outer(outs * conv.taps, ins)),
+        ifmap=both(np.multiply.outer(rows * conv.width, ins)),
+        filter=both(np.multiply.outer(outs * conv.taps, ins)),
         ofmap=cycles(np.multiply.outer(pixels, outs)),
     )
+
+
+def _dram_cycles(machine: Machine, moved: Ints) -> Ints:
+    cycles: Ints = machine.dram.moving_cycles(moved)
+    return cycles
 
 
 def _computations(conv: Convolution, parts: Pieces, machine: Machine) -> Ints:

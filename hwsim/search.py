@@ -29,7 +29,7 @@ from hwsim.tiling import (
     tile_bytes,
     tile_count,
 )
-from hwsim.traffic import Traffic, traffic_of
+from hwsim.traffic import Traffic, dram_traffic_of, traffic_of
 from hwsim.workload import Convolution
 
 MOST_TILES = 2**17
@@ -37,12 +37,18 @@ MOST_TILES = 2**17
 
 
 class Run(NamedTuple):
-    """A tiled convolution: ``cycles`` with stalls, the array's own, and what it moves."""
+    """A tiled convolution: ``cycles`` with stalls, the array's own, and what it moves.
+
+    ``traffic`` is that of DRAM, ``filled`` that of the buffers: the same, unless a second level
+    holds what is read again. ``l2_stall`` of the stalls are its own.
+    """
 
     cycles: int
     array: ArrayCycles
     traffic: Traffic
     tiling: Tiling
+    filled: Traffic
+    l2_stall: int = 0
 
     @property
     def merit(self) -> tuple[int, int, Tiling]:
@@ -114,12 +120,18 @@ def _best_equal(conv: Convolution, machine: Machine) -> Run | None:
 
 def run(conv: Convolution, tiling: Tiling, machine: Machine) -> Run:
     """``conv`` under a given tiling, whether or not it fits."""
-    parts = pieces(conv, tiling)
+    parts, order = pieces(conv, tiling), tiling.order
+    cycles = total_cycles(conv, parts, order, machine)
+    without = cycles
+    if machine.l2 is not None:
+        without = total_cycles(conv, parts, order, machine, l2_waits=False)
     return Run(
-        total_cycles(conv, parts, tiling.order, machine),
+        cycles,
         array_total(conv, parts, machine),
-        traffic_of(parts, tiling.order, conv, machine),
+        dram_traffic_of(parts, order, conv, machine),
         tiling,
+        traffic_of(parts, order, conv, machine),
+        cycles - without,
     )
 
 
@@ -141,8 +153,10 @@ def _too_small(conv: Convolution, machine: Machine) -> str:
     needed = tile_bytes(conv, Tiling(1, 1, 1, 1, ORDERS[0]), machine)
     if fits(needed, machine.buffers):
         return _too_many(conv, machine)
+    held = machine.buffers.tiles_held
+    tiles = str(held[0]) if len(set(held)) == 1 else "{}, {} and {}".format(*held)
     return (
-        f"buffers of {machine.name} must hold {machine.buffers.tiles_held} tiles of at least "
+        f"buffers of {machine.name} must hold {tiles} tiles of at least "
         f"{needed.ifmap} ifmap, {needed.filter} filter and {needed.ofmap} ofmap bytes for "
         f"{conv.label} ({conv.in_channels}x{conv.height}x{conv.width} to {conv.out_channels} "
         f"channels), not have {machine.buffers.ifmap_bytes}, {machine.buffers.filter_bytes} and "

@@ -95,7 +95,7 @@ def tile_bytes(conv: Convolution, tiling: Tiling, machine: Machine) -> TileBytes
 def fits(needed: TileBytes, buffers: Buffers) -> bool:
     """Whether as many tiles as the buffers hold at once have room."""
     room = (buffers.ifmap_bytes, buffers.filter_bytes, buffers.ofmap_bytes)
-    held = [size * buffers.tiles_held for size in needed]
+    held = [size * tiles for size, tiles in zip(needed, buffers.tiles_held, strict=True)]
     if not all(size <= most for size, most in zip(held, room, strict=True)):
         return False
     together = sum(

@@ -1,4 +1,4 @@
-"""DRAM traffic of a tiled convolution, in closed form.
+"""Traffic of a tiled convolution between its buffers and what is behind them, in closed form.
 
 A tile is loaded again only when its index changes along the walk. With B bands, O pieces of output
 channels and I slices of input channels, slices innermost, the whole of an operand is read
@@ -9,18 +9,22 @@ channels and I slices of input channels, slices innermost, the whole of an opera
 
 times, where the whole of the ifmap is the sum over bands: rows that two bands touch (the halo) are
 counted twice. The ofmap is written once, at operand width, as partial sums never leave the chip.
+All of it goes to and from DRAM, unless a second level holds what a group reads (``hwsim.channel``):
+then DRAM gives the whole of either operand once.
+
 Source: derived above. ``hwsim.buffers`` counts the same bytes by walking the tiles.
 """
 
 from typing import NamedTuple
 
+from hwsim.channel import keeps
 from hwsim.machine import Machine
 from hwsim.tiling import Order, Pieces, Tiling, pieces
 from hwsim.workload import Convolution
 
 
 class Traffic(NamedTuple):
-    """Bytes between DRAM and chip, by operand."""
+    """Bytes in and out of the buffers on the side of the memory, by operand."""
 
     ifmap_bytes: int
     filter_bytes: int
@@ -48,6 +52,13 @@ def traffic_of(parts: Pieces, order: Order, conv: Convolution, machine: Machine)
         filter_bytes=filter_reads * weights * machine.operand_bytes,
         ofmap_bytes=conv.out_elements * machine.operand_bytes,
     )
+
+
+def dram_traffic_of(parts: Pieces, order: Order, conv: Convolution, machine: Machine) -> Traffic:
+    """Bytes of that between DRAM and the chip."""
+    if keeps(conv, machine):
+        return traffic_of(Pieces(parts.bands, (1,), (1,)), order, conv, machine)
+    return traffic_of(parts, order, conv, machine)
 
 
 def compulsory_traffic(conv: Convolution, machine: Machine) -> Traffic:

@@ -23,11 +23,15 @@ if there is a second one, and the loads are
     next band b       l_b + f if O > 1      G·n_b'    l_b                      G·O·n_b'
     next group        l_first + f       G − 1         l_first + f              G − 1
 
-with n_b' = n_b, but for the first band, that begins a group or its outputs, F_i − 1. Everything
-takes integers, or int64 arrays of them. Source: derived above. ``hwsim.buffers`` steps through the
-same tiles, and ``hwsim.schedule`` sums them one by one.
+with n_b' = n_b, but for the first band, that begins a group or its outputs, F_i − 1. Where a second
+level holds what was read before, an ifmap takes less under all outputs but the first ones, a filter
+in all bands but the first one; every count is then split in two. A buffer with one half moves
+between two phases: its loads or stores are zero in these sums, and added. Everything takes
+integers, or int64 arrays of them. Source: derived above. ``hwsim.buffers`` steps through the same
+tiles, and ``hwsim.schedule`` sums them one by one.
 """
 
+from operator import mul
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,8 +48,20 @@ class Cuts(NamedTuple):
     filter_outer: Any
 
 
+class Again(NamedTuple):
+    """Cycles of the same loads when the tile was loaded before."""
+
+    first: Any
+    middle: Any
+    last: Any
+    filter: Any
+
+
 class Times(NamedTuple):
-    """Cycles to load the ifmap of a first, middle and last band, a filter, to store, to compute."""
+    """Cycles to load the ifmap of a first, middle and last band, a filter, to store, to compute.
+
+    ``again`` has the loads of a tile that are not its first, where they differ.
+    """
 
     first: Any
     middle: Any
@@ -53,6 +69,22 @@ class Times(NamedTuple):
     filter: Any
     store: Any
     compute: Any
+    again: Again | None = None
+
+    def only(self, shares: "Doubled", compute: Any) -> "Times":
+        """The transfers of some operands, 1 or 0 of each, and the array's cycles or none."""
+        ifmap, filters, store = shares
+        loads = (ifmap, ifmap, ifmap, filters)
+        again = self.again and Again._make(map(mul, self.again, loads))
+        return Times._make((*map(mul, self[:6], (*loads, store, compute)), again))
+
+
+class Doubled(NamedTuple):
+    """Which operands are double-buffered: 1 or 0."""
+
+    ifmap: Any
+    filter: Any
+    ofmap: Any
 
 
 class _Loads(NamedTuple):
@@ -60,6 +92,16 @@ class _Loads(NamedTuple):
 
     count: Any
     cycles: Any
+
+
+def total_cycles(cuts: Cuts, times: Times, doubled: Doubled) -> Any:
+    """Cycles where some operands are double-buffered."""
+    if all(np.all(each) for each in doubled):
+        return overlapped_total(cuts, times)
+    if not any(np.any(each) for each in doubled):
+        return serial_total(cuts, times)
+    alone = times.only(Doubled._make(1 - each for each in doubled), 0)
+    return overlapped_total(cuts, times.only(doubled, 1)) + serial_total(cuts, alone)
 
 
 def overlapped_total(cuts: Cuts, times: Times) -> Any:
@@ -73,11 +115,8 @@ def serial_total(cuts: Cuts, times: Times) -> Any:
     whole = times.first + times.filter
     for load in _arrivals(cuts, times):
         whole = whole + load.count * load.cycles
-    each = [
-        cuts.groups * cuts.outs * count * cuts.slices * (ifmap + times.filter)
-        for count, ifmap in _bands(cuts, times)
-    ]
-    loads = np.where(cuts.slices > 1, sum(each), whole)
+    sliced = sum(load.count * cuts.slices * load.cycles for load in _pairs(cuts, times))
+    loads = np.where(cuts.slices > 1, sliced, whole)
     return loads + tiles * (cuts.slices * times.compute + times.store)
 
 
@@ -99,13 +138,34 @@ def _bands(cuts: Cuts, times: Times) -> tuple[tuple[Any, Any], ...]:
     )
 
 
+def _pairs(cuts: Cuts, times: Times) -> list[_Loads]:
+    """Loads of every band and piece of outputs, where each slice loads both operands."""
+    groups, outs = cuts.groups, cuts.outs
+    if times.again is None:
+        return [
+            _Loads(groups * outs * count, ifmap + times.filter)
+            for count, ifmap in _bands(cuts, times)
+        ]
+    (batches, first), *others = _bands(cuts, times)
+    *ifmaps, filters = times.again
+    loads = [
+        _Loads(groups, first + times.filter),
+        _Loads(groups * (outs - 1), ifmaps[0] + times.filter),
+    ]
+    for (count, ifmap), again in zip(((batches - 1, first), *others), ifmaps, strict=True):
+        loads += [
+            _Loads(groups * count, ifmap + filters),
+            _Loads(groups * count * (outs - 1), again + filters),
+        ]
+    return loads
+
+
 def _sliced(cuts: Cuts, times: Times) -> Any:
     total = times.first + times.filter + times.compute + times.store
-    for count, ifmap in _bands(cuts, times):
-        load = ifmap + times.filter
+    for count, load in _pairs(cuts, times):
         each = np.maximum(times.compute, load + times.store)
         each = each + (cuts.slices - 1) * np.maximum(times.compute, load)
-        total = total + cuts.groups * cuts.outs * count * each
+        total = total + count * each
     return total - np.maximum(times.compute, times.first + times.filter + times.store)
 
 
@@ -122,6 +182,8 @@ def _whole(cuts: Cuts, times: Times) -> Any:
 
 def _arrivals(cuts: Cuts, times: Times) -> list[_Loads]:
     """Loads of every tile but the first, where slices are whole."""
+    if times.again is not None:
+        return _arrivals_again(cuts, times, times.again)
     groups, outs, inside = cuts.groups, cuts.outs, cuts.filter_outer
     bands = cuts.batches * cuts.bands
     first, middle, last = _bands(cuts, times)
@@ -137,6 +199,26 @@ def _arrivals(cuts: Cuts, times: Times) -> list[_Loads]:
         _Loads(times_each * last[0], last[1] + beside),
         _Loads(groups - 1, times.first + times.filter),
     ]
+
+
+def _arrivals_again(cuts: Cuts, times: Times, again: tuple[Any, Any, Any, Any]) -> list[_Loads]:
+    """The same where a tile takes less when it was loaded before."""
+    groups, outs, inside = cuts.groups, cuts.outs, cuts.filter_outer
+    bands = cuts.batches * cuts.bands
+    *ifmaps, filters = again
+    beside = np.where(inside | (outs == 1), 0, filters)
+    loads = [
+        _Loads(groups * (outs - 1), times.filter + np.where(inside & (bands > 1), ifmaps[0], 0)),
+        _Loads(np.where(inside, 0, groups * (bands - 1) * (outs - 1)), filters),
+        _Loads(groups - 1, times.first + times.filter),
+    ]
+    (batches, first), *others = _bands(cuts, times)
+    for (count, ifmap), late in zip(((batches - 1, first), *others), ifmaps, strict=True):
+        loads += [
+            _Loads(groups * count, ifmap + beside),
+            _Loads(np.where(inside, groups * (outs - 1), 0) * count, late),
+        ]
+    return loads
 
 
 def _second(cuts: Cuts, times: Times) -> Any:

@@ -17,6 +17,7 @@ from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 from hwsim.checks import at_least, one_of
 from hwsim.dynamic import PerPixel, TiledAttention
+from hwsim.integers import ceil_div
 
 Dim: TypeAlias = Literal["m", "n", "k"]
 
@@ -30,7 +31,7 @@ ELEMENTWISE_KINDS = (
     "transcendental",
 )
 POOLING_KINDS = ("maximum", "mean")
-VECTOR_KINDS = (*ELEMENTWISE_KINDS, *POOLING_KINDS, "softmax")
+VECTOR_KINDS = (*ELEMENTWISE_KINDS, *POOLING_KINDS, "sum", "softmax")
 
 
 class Gemm(NamedTuple):
@@ -267,7 +268,7 @@ class Reduction:
     inputs: int
     outputs: int
     label: str = field(default="sum", compare=False)
-    kind: ClassVar[str] = "add"
+    kind: ClassVar[str] = "sum"
     fused: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -308,28 +309,26 @@ class Copy:
 class Shift:
     """A feature map read ``down`` and ``right`` pixels away: what moves it is the machine's choice.
 
-    ``circular`` reads the other edge past an edge, otherwise there are zeros.
+    ``circular`` reads the other edge past an edge, otherwise there are zeros. The ``channels`` of a
+    pixel lie together in blocks where the machine's layout says so.
     """
 
     elements: int
     down: int
     right: int
     circular: bool = True
+    channels: int = 1
     label: str = field(default="shift", compare=False)
     kind: ClassVar[str] = "shift"
 
     def __post_init__(self) -> None:
         at_least("shift elements", self.elements, 1)
+        at_least("shift channels", self.channels, 1)
 
-    @property
-    def read_elements(self) -> int:
-        """Numbers read where a shift is a copy."""
-        return self.elements
-
-    @property
-    def write_elements(self) -> int:
-        """Numbers written where a shift is a copy."""
-        return self.elements
+    def moved_elements(self, block_channels: int) -> int:
+        """Numbers of whole blocks of so many channels, which is what a copy moves."""
+        blocks = ceil_div(self.channels, block_channels)
+        return self.elements // self.channels * blocks * block_channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from hwsim.batch.budgets import array_cycles
 from hwsim.batch.mapping import Bools, Tiles
 from hwsim.batch.tables import Ints, layer_table, machine_table
+from hwsim.channel import keeps
 from hwsim.integers import ceil_div
-from hwsim.machine import Machine
+from hwsim.machine import OPERANDS, Machine
 from hwsim.tiling import Tiling
 from hwsim.traffic import compulsory_traffic
 from hwsim.uniform import Cuts, reads
@@ -41,10 +42,33 @@ def bounds(conv: Convolution, machine: Machine, tilings: Sequence[Tiling]) -> Bo
     groups = np.full_like(batches, conv.groups)
     ifmap_reads, filter_reads = reads(Cuts(groups, batches, bands, out_pieces, slices, outer))
     once = compulsory_traffic(conv, machine)
-    moved = ifmap_reads * once.ifmap_bytes + filter_reads * once.filter_bytes + once.ofmap_bytes
-    moving = machine.dram.moving_cycles(moved)
-    double = machine.buffers.double_buffered
-    return Bounds(array, np.maximum(array, moving) if double else array + moving, moved)
+    filled = (
+        ifmap_reads * once.ifmap_bytes,
+        filter_reads * once.filter_bytes,
+        np.full_like(array, once.ofmap_bytes),
+    )
+    one = [np.full_like(array, size) for size in once]
+    moved = one if keeps(conv, machine) else filled
+    beside = [name in machine.buffers.doubled for name in OPERANDS]
+    under, alone = (
+        _moving(machine, *(_chosen(sizes, beside, doubled) for sizes in (moved, filled)))
+        for doubled in (True, False)
+    )
+    return Bounds(array, np.maximum(array, under) + alone, np.stack(moved).sum(axis=0))
+
+
+def _chosen(sizes: Sequence[Ints], beside: Sequence[bool], doubled: bool) -> Ints:
+    """Bytes of the operands that are double-buffered, or of the others."""
+    kept = [size * (each == doubled) for size, each in zip(sizes, beside, strict=True)]
+    return np.stack(kept).sum(axis=0)
+
+
+def _moving(machine: Machine, from_dram: Ints, filled: Ints) -> Ints:
+    """Cycles that bytes take at the least: those of DRAM, or all that pass the second level."""
+    cycles: Ints = machine.dram.moving_cycles(from_dram)
+    if machine.l2 is not None:
+        cycles = np.maximum(cycles, machine.l2.moving_cycles(filled))
+    return cycles
 
 
 def _array_total(

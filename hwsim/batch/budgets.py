@@ -20,6 +20,7 @@ from hwsim.batch.tables import (
 )
 from hwsim.cycles.adder_tree import adder_tree_cycles
 from hwsim.cycles.cube import cube_cycles
+from hwsim.cycles.fed import Feed, fed_cycles, pace
 from hwsim.cycles.row_stationary import (
     Files,
     Shape,
@@ -30,11 +31,15 @@ from hwsim.cycles.row_stationary import (
 )
 from hwsim.cycles.systolic import ArrayCycles, overlapped_cycles, serial_cycles
 from hwsim.integers import ceil_div
-from hwsim.uniform import Cuts, Times, overlapped_total, reads, serial_total
+from hwsim.machine import OPERANDS
+from hwsim.uniform import Again, Cuts, Doubled, Times, reads, total_cycles
 
 CHUNK = 1 << 13
 """Pairs worked on at once: ours, so that their columns stay in a core's cache."""
 Columns = dict[str, Ints]
+FREE = -1
+"""In place of a rate that nothing waits for."""
+PARTS = ("bytes", "above", "below")
 
 
 class Budgets(NamedTuple):
@@ -46,6 +51,8 @@ class Budgets(NamedTuple):
     compute_cycles: Ints
     fragmentation_cycles: Ints
     fill_drain_cycles: Ints
+    buffer_stall_cycles: Ints
+    l2_stall_cycles: Ints
     stall_cycles: Ints
     ifmap_bytes: Ints
     filter_bytes: Ints
@@ -55,8 +62,8 @@ class Budgets(NamedTuple):
 
     @property
     def cycles(self) -> Ints:
-        """Total cycles: the sum of the four parts."""
-        return self[0] + self[1] + self[2] + self[3]
+        """Total cycles: the sum of the six parts."""
+        return self[0] + self[1] + self[2] + self[3] + self[4] + self[5]
 
     @property
     def dram_bytes(self) -> Ints:
@@ -88,30 +95,23 @@ def budgets(layer: Columns, machine: Columns, cut: Tiles, kind: int) -> Budgets:
     """Budget of each pair when its layer is cut in that way; all machines are of one kind."""
     tile = array_cycles(layer, machine, cut, kind)
     cuts = Cuts(layer["groups"], cut.batches, cut.bands, cut.outs, cut.slices, cut.filter_outer)
-    times = _times(layer, machine, cut, tile.total)
+    level = machine if (machine["l2_above"] > 0).any() else None
+    doubled = Doubled._make(machine[f"doubled_{name}"] for name in OPERANDS)
+    total = total_cycles(cuts, _times(layer, machine, cut, tile.total, level), doubled)
+    late: Ints | int = 0
+    if level is not None:
+        free = {**level, "l2_above": np.where(level["l2_above"] > 0, FREE, 0)}
+        late = total - total_cycles(cuts, _times(layer, machine, cut, tile.total, free), doubled)
     count = layer["groups"] * cut.batches * cut.bands * cut.outs * cut.slices
-    double = machine["double_buffered"]
-    if double.all():
-        total = overlapped_total(cuts, times)
-    elif not double.any():
-        total = serial_total(cuts, times)
-    else:
-        total = np.where(double, overlapped_total(cuts, times), serial_total(cuts, times))
-    busy, streamed = count * tile.total, count * tile.streamed
+    busy, streamed, waiting = (count * each for each in tile)
     ideal = np.minimum(ceil_div(layer["macs"], machine["peak"]), streamed)
     columns = (
         ideal,
         streamed - ideal,
-        busy - streamed,
-        total - busy,
-        *_traffic(layer, machine, cut, cuts),
-        layer["macs"],
-    )
-    columns = (
-        ideal,
-        streamed - ideal,
-        busy - streamed,
-        total - busy,
+        busy - streamed - waiting,
+        waiting,
+        late,
+        total - busy - late,
         *_traffic(layer, machine, cut, cuts),
         layer["macs"],
     )
@@ -154,14 +154,21 @@ def _systolic(machine: Columns, m: Ints, n: Ints, k: Ints) -> ArrayCycles:
     sides = (rows, cols, machine["a"], machine["b"], depth)
     overlapped, double = machine["d"] > 0, machine["e"] > 0
     folds = ceil_div(rows, machine["a"]) * ceil_div(cols, machine["b"])
+    preloads = double & ~streams_k
     if not overlapped.any():
-        total = serial_cycles(*sides, preloads=double & ~streams_k)
+        total = serial_cycles(*sides, preloads=preloads)
     else:
         total = overlapped_cycles(*sides, double=double, drains=streams_k)
         if not overlapped.all():
-            serial = serial_cycles(*sides, preloads=double & ~streams_k)
-            total = np.where(overlapped, total, serial)
-    return ArrayCycles(total, folds * depth)
+            total = np.where(overlapped, total, serial_cycles(*sides, preloads=preloads))
+    if not machine["fed"].any():
+        return ArrayCycles(total, folds * depth, 0)
+    wires = [[machine[f"{name}_{part}"] for part in PARTS] for name in Feed._fields]
+    feed = Feed._make(map(tuple, wires))
+    serial = fed_cycles(*sides, feed, preloads=preloads, drains=streams_k)
+    fed = np.where(overlapped, total * pace(*sides[:4], feed), serial)
+    fed = np.where(machine["fed"] > 0, fed, total)
+    return ArrayCycles(fed, folds * depth, fed - total)
 
 
 def _row_stationary(layer: Columns, machine: Columns, cut: Tiles) -> ArrayCycles:
@@ -181,10 +188,13 @@ def _row_stationary(layer: Columns, machine: Columns, cut: Tiles) -> ArrayCycles
     mapping = fitting_mapping(shape, files)
     cost = row_stationary_cost(shape, mapping, Wires(machine["f"], machine["g"]))
     possible = mappable(shape, files)
-    return ArrayCycles(cost.total * possible, cost.compute * possible)
+    return ArrayCycles(*(n * possible for n in (cost.total, cost.compute, cost.waiting)))
 
 
-def _times(layer: Columns, machine: Columns, cut: Tiles, compute: Any) -> Times:
+def _times(
+    layer: Columns, machine: Columns, cut: Tiles, compute: Any, level: Columns | None
+) -> Times:
+    """Cycles of every transfer; ``level`` has the second level's rates, if there is one."""
     across = layer["width"] * cut.channels
     middle = cut.images * band_rows(layer, cut.rows)
     alone = cut.bands == 1
@@ -192,27 +202,46 @@ def _times(layer: Columns, machine: Columns, cut: Tiles, compute: Any) -> Times:
     last = middle - cut.images * (layer["lost"] - layer["lost_first"])
     stored = cut.images * cut.rows * layer["out_width"] * cut.outputs
     weights = cut.outputs * cut.channels * layer["taps"]
-    return Times(
-        first=_transfer(first * across, machine),
-        middle=_transfer(middle * across, machine),
-        last=_transfer(last * across, machine),
-        filter=_transfer(weights, machine),
-        store=_transfer(stored, machine),
-        compute=compute,
-    )
+    loads = (first * across, middle * across, last * across, weights)
+    moved = [_transfer(numbers, machine, level) for numbers in (*loads, stored)]
+    if level is None:
+        return Times._make((*moved, compute, None))
+    kept = _kept(layer, machine)
+    again = [
+        np.where(kept, _passing(numbers, machine, level), cycles)
+        for numbers, cycles in zip(loads, moved, strict=False)
+    ]
+    return Times._make((*moved, compute, Again._make(again)))
 
 
-def _transfer(numbers: Ints, machine: Columns) -> Ints:
+def _transfer(numbers: Ints, machine: Columns, level: Columns | None) -> Ints:
     """Cycles of one transfer of so many numbers; none for none."""
     moved = ceil_div(numbers * machine["operand_bytes"], machine["burst"]) * machine["burst"]
     cycles = ceil_div(moved * machine["rate_below"], machine["rate_above"])
+    if level is not None:
+        cycles = np.maximum(cycles, _passing(numbers, machine, level))
     return (cycles + machine["latency"]) * (numbers > 0)
+
+
+def _passing(numbers: Ints, machine: Columns, level: Columns) -> Ints:
+    """Cycles that numbers take through the second level; none where there is none, or free."""
+    above = level["l2_above"]
+    cycles = ceil_div(numbers * machine["operand_bytes"] * level["l2_below"], np.maximum(above, 1))
+    return cycles * ((above > 0) & (above != FREE))
+
+
+def _kept(layer: Columns, machine: Columns) -> Any:
+    """Where the second level holds all that a group of the layer reads."""
+    return layer["group_numbers"] * machine["operand_bytes"] <= machine["l2_held"]
 
 
 def _traffic(layer: Columns, machine: Columns, cut: Tiles, cuts: Cuts) -> tuple[Ints, Ints, Ints]:
     """Bytes of ifmap, filter and ofmap through DRAM."""
     width, groups = machine["operand_bytes"], layer["groups"]
     ifmap_reads, filter_reads = reads(cuts)
+    if (machine["l2_held"] > 0).any():
+        kept = _kept(layer, machine)
+        ifmap_reads, filter_reads = (np.where(kept, 1, n) for n in (ifmap_reads, filter_reads))
     lines = cut.batches * cut.images * (cut.bands * band_rows(layer, cut.rows) - layer["lost"])
     image = lines * layer["width"] * layer["ins"] * groups
     weights = layer["outs"] * layer["ins"] * layer["taps"] * groups

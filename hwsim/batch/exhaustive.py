@@ -93,7 +93,9 @@ def fitting(conv: Convolution, machine: Machine, sizes: Ints) -> Bools:
         outputs * channels * conv.taps * machine.operand_bytes,
         images * rows * conv.out_width * outputs * machine.accumulator_bytes,
     )
-    return _has_room([size * machine.buffers.tiles_held for size in needed], machine.buffers)
+    buffers = machine.buffers
+    held = [size * tiles for size, tiles in zip(needed, buffers.tiles_held, strict=True)]
+    return _has_room(held, buffers)
 
 
 def _has_room(held: list[Ints], buffers: Buffers) -> Bools:

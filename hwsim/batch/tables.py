@@ -6,16 +6,18 @@ layer uses: rows that padding saves, and the largest divisor below any number, f
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import isqrt
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.cycles.tile import cube_waits, files_of, tree_load, wires_of
+from hwsim.cycles.fed import Feed
+from hwsim.cycles.tile import cube_waits, feed_of, files_of, tree_load, wires_of
 from hwsim.dataflow import DATAFLOWS
 from hwsim.heuristic import band_rows, fewest_rows, room_of
-from hwsim.machine import AdderTrees, Array, Cube, Machine
+from hwsim.machine import OPERANDS, AdderTrees, Array, Cube, Machine
 from hwsim.tiling import rows_touched
 from hwsim.workload import Convolution
 
@@ -125,6 +127,7 @@ def _layer_row(conv: Convolution, tables: _Divisors) -> dict[str, int]:
         "out_height": conv.out_height,
         "out_width": conv.out_width,
         "taps": conv.taps,
+        "group_numbers": conv.batch * conv.height * conv.width * ins + outs * ins * conv.taps,
         "kernel_h": conv.kernel_h,
         "kernel_w": conv.kernel_w,
         "winograd": int((conv.kernel_h, conv.kernel_w, conv.stride) == (3, 3, 1)),
@@ -143,28 +146,48 @@ def _layer_row(conv: Convolution, tables: _Divisors) -> dict[str, int]:
 
 
 def _machine_row(machine: Machine) -> dict[str, int]:
-    array, room = machine.array, room_of(machine)
-    rate = machine.dram.bytes_per_cycle
-    if rate.numerator > LARGEST_RATE or rate.denominator > LARGEST_PART:
-        raise ValueError(
-            f"dram.bytes_per_cycle of {machine.name} must be a fraction of at most {LARGEST_RATE} "
-            f"over {LARGEST_PART}, not {rate}"
-        )
+    array, room, buffers, level = machine.array, room_of(machine), machine.buffers, machine.l2
+    rate = _terms("dram.bytes_per_cycle", machine.dram.bytes_per_cycle, machine)
+    share = (0, 1) if level is None else _terms("l2.bytes_per_cycle", level.share, machine)
     row = {
         "room_ifmap": room.ifmap,
         "room_filter": room.filter,
         "room_ofmap": room.ofmap,
         "room_side": isqrt(room.ofmap),
         "operand_bytes": machine.operand_bytes,
-        "double_buffered": int(machine.buffers.double_buffered),
-        "rate_above": rate.numerator,
-        "rate_below": rate.denominator,
+        **{f"doubled_{name}": int(name in buffers.doubled) for name in OPERANDS},
+        "rate_above": rate[0],
+        "rate_below": rate[1],
+        "l2_above": share[0],
+        "l2_below": share[1],
+        "l2_held": 0 if level is None else level.held_bytes,
         "latency": machine.dram.latency_cycles,
         "burst": machine.dram.burst_bytes,
         "out_step": array.out_step,
         "peak": array.macs_per_cycle,
     }
-    return row | _array_row(machine)
+    return row | _array_row(machine) | _feed_row(machine)
+
+
+def _feed_row(machine: Machine) -> dict[str, int]:
+    """What passes the edges of a systolic array: bytes of a number, and the rate as a fraction."""
+    feed = feed_of(machine) if isinstance(machine.array, Array) else None
+    row = {"fed": int(feed is not None)}
+    for name, wire in zip(Feed._fields, feed or ((1, 0, 1),) * 3, strict=True):
+        width, *rate = wire
+        _terms("a rate of buffers", Fraction(*rate), machine)
+        row |= {f"{name}_bytes": width, f"{name}_above": rate[0], f"{name}_below": rate[1]}
+    return row
+
+
+def _terms(what: str, rate: Fraction, machine: Machine) -> tuple[int, int]:
+    """Numerator and denominator; ``ValueError`` if they are too large for sums of 64 bits."""
+    if rate.numerator > LARGEST_RATE or rate.denominator > LARGEST_PART:
+        raise ValueError(
+            f"{what} of {machine.name} must be a fraction of at most {LARGEST_RATE} "
+            f"over {LARGEST_PART}, not {rate}"
+        )
+    return rate.as_integer_ratio()
 
 
 def _array_row(machine: Machine) -> dict[str, int]:

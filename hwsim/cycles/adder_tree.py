@@ -11,6 +11,8 @@ Weights of the next operation arrive under the current one, in w cycles; the las
 
     cycles = w + (operations − 1)·max(P, w) + P + ⌈log₂ A_c⌉ + 1
 
+of which it waits w, and max(0, w − P) before every further operation.
+
 Winograd's F(2 × 2, 3 × 3) makes 16 products out of 36, for four pixels at once: 16 "taps", and
 ⌈P_h/2⌉·⌈P_w/2⌉ "pixels" (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR
 2016). Source: derived above from the direct and Winograd modes in NVIDIA's NVDLA hardware
@@ -34,6 +36,6 @@ def adder_tree_cycles(
     """
     operations = ceil_div(outputs, trees) * ceil_div(channels, inputs) * taps
     levels = np.ceil(np.log2(inputs)).astype(np.int64)
-    apart = np.maximum(pixels, load)
-    total = load + (operations - 1) * apart + pixels + levels + 1
-    return ArrayCycles(total, operations * pixels)
+    late = np.maximum(load - pixels, 0)
+    waiting = load + (operations - 1) * late
+    return ArrayCycles(operations * pixels + waiting + levels + 1, operations * pixels, waiting)

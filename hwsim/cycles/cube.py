@@ -15,9 +15,10 @@ With h = max(M'·s, b) a column takes K'·h, the last one (K' − 1)·h + M'·s,
     cycles = b + (K' − 1)·h + M'·s + M'·d                                                  N' = 1
 
 As b is two steps long on the 310P (256 bytes per cycle beside 512), a right block must be held for
-two left ones. Source: derived above; the shape of the cube from Liao et al., "DaVinci: A Scalable
-Architecture for Neural Network Computing", Hot Chips 31, 2019; order of blocks and barriers between
-columns are ours. ``hwsim.literal.cube`` counts the same by moving blocks.
+two left ones. All cycles but the M'·N'·K' steps are waiting. Source: derived above; the shape of
+the cube from Liao et al., "DaVinci: A Scalable Architecture for Neural Network Computing", Hot
+Chips 31, 2019; order of blocks and barriers between columns are ours. ``hwsim.literal.cube`` counts
+the same by moving blocks.
 """
 
 from typing import Any
@@ -39,10 +40,11 @@ def cube_cycles(
     m_blocks, n_blocks, k_blocks = (
         ceil_div(size, side) for size, side in zip(product, cube, strict=True)
     )
+    blocks = m_blocks * n_blocks * k_blocks
     steps = m_blocks * np.maximum(left, 1)
     held = np.maximum(steps, right)
     leaving = m_blocks * sums
     column, last = k_blocks * held, (k_blocks - 1) * held + steps
     several = column + (n_blocks - 2) * np.maximum(column, leaving) + np.maximum(last, leaving)
     total = right + np.where(n_blocks > 1, several, last) + leaving
-    return ArrayCycles(total, m_blocks * n_blocks * k_blocks)
+    return ArrayCycles(total, blocks, total - blocks)

@@ -14,6 +14,7 @@ and q·r channels; there are ⌈N/n⌉·⌈E/e⌉·⌈M/(p·t)⌉·⌈C/(q·r)�
 summed over passes; smaller last pieces take what they need. Through the global buffer go, in words,
 
     ifmap     n·q·r·((e − 1)·U + R)·W per pass
+    filters   p·t·q·r·R·S per pass, to the set that needs them
     sums      2·k times the output: written by each of k = ⌈C/(q·r)⌉ passes, read by all but the
               first, and read once more on the way to DRAM
 
@@ -29,7 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hwsim.integers import ceil_div
+from hwsim.integers import ceil_div, pieces_of
 
 
 class Shape(NamedTuple):
@@ -79,24 +80,30 @@ EYERISS_WIRES = Wires()
 
 
 class RowStationaryCost(NamedTuple):
-    """Cycles, of which ``compute`` multiply, and words between global buffer and array."""
+    """Cycles, of which ``compute`` multiply, and words between global buffer and array.
+
+    In ``waiting`` of them the elements have multiplied and sums still move; ``filter_words`` are
+    those that all sets load together.
+    """
 
     total: Any
     compute: Any
     ifmap_words: Any
     sum_words: Any
+    waiting: Any
+    filter_words: Any
 
 
 def row_stationary_cost(
     shape: Shape, mapping: Mapping, wires: Wires = EYERISS_WIRES
 ) -> RowStationaryCost:
     """What ``shape`` takes under ``mapping``; ints, or int64 arrays of them."""
-    total = compute = ifmap = 0
+    total = compute = ifmap = waiting = loaded = 0
     axes = (
-        _pieces(shape.N, mapping.n),
-        _pieces(shape.E, mapping.e),
-        _pieces(shape.M, mapping.p * mapping.t),
-        _pieces(shape.C, mapping.q * mapping.r),
+        pieces_of(shape.N, mapping.n),
+        pieces_of(shape.E, mapping.e),
+        pieces_of(shape.M, mapping.p * mapping.t),
+        pieces_of(shape.C, mapping.q * mapping.r),
     )
     for (images, i), (rows, j), (filters, k), (channels, c) in product(*axes):
         passes = i * j * k * c
@@ -104,11 +111,15 @@ def row_stationary_cost(
         busy = images * p * q * shape.F * shape.S
         sums = images * filters * rows * shape.F
         load = ceil_div(p * q * shape.R * shape.S, wires.filter_per_set)
-        total += passes * (load + np.maximum(busy, ceil_div(sums, wires.sums)))
+        late = np.maximum(0, ceil_div(sums, wires.sums) - busy)
+        total += passes * (load + busy + late)
         compute += passes * busy
+        waiting += passes * late
+        loaded += passes * filters * channels * shape.R * shape.S
         ifmap += passes * images * channels * ((rows - 1) * shape.U + shape.R) * shape.W
     depth = ceil_div(shape.C, mapping.q * mapping.r)
-    return RowStationaryCost(total, compute, ifmap, 2 * depth * output_words(shape))
+    sums = 2 * depth * output_words(shape)
+    return RowStationaryCost(total, compute, ifmap, sums, waiting, loaded)
 
 
 def fitting_mapping(shape: Shape, files: Files) -> Mapping:
@@ -137,9 +148,3 @@ def mappable(shape: Shape, files: Files) -> Any:
 def output_words(shape: Shape) -> Any:
     """Numbers in the output."""
     return prod((shape.N, shape.M, shape.E, shape.F))
-
-
-def _pieces(total: Any, size: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """Sizes of the pieces of ``total``, and how many there are of each; the second may be empty."""
-    full, rest = total // size, total % size
-    return (size, full), (rest, np.minimum(rest, 1))

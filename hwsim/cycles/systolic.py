@@ -31,6 +31,8 @@ the wider one in front of it,
 
 where first is r₀, the load of the first fold, or r_z, the skew of the last one that drains.
 
+``hwsim.cycles.fed`` says what both take where buffers are narrower than the array's edges.
+
 Source: derived above. When every serial fold is full it is (2R + C + T − 2)·F_r·F_c of Samajdar et
 al., "A Systematic Methodology for Characterizing Scalability of DNN Accelerators using SCALE-Sim",
 ISPASS 2020. ``hwsim.systolic`` and ``hwsim.literal.overlapped`` count the same by moving operands.
@@ -40,6 +42,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hwsim.cycles.fed import Feed, fed_cycles, pace
 from hwsim.dataflow import Dataflow
 from hwsim.integers import ceil_div
 from hwsim.machine import Array
@@ -47,23 +50,36 @@ from hwsim.workload import Gemm
 
 
 class ArrayCycles(NamedTuple):
-    """Cycles of one matrix product: ``streamed`` of the ``total`` feed operands."""
+    """Cycles of one matrix product: ``streamed`` of the ``total`` feed operands.
+
+    In ``waiting`` of them the array stands still until a buffer has given or taken its numbers.
+    """
 
     total: int
     streamed: int
+    waiting: int = 0
 
 
-def array_cycles(gemm: Gemm, array: Array, dataflow: Dataflow) -> ArrayCycles:
-    """Cycles from the first operand in to the last result out, never stalled."""
+def array_cycles(
+    gemm: Gemm, array: Array, dataflow: Dataflow, feed: Feed | None = None
+) -> ArrayCycles:
+    """Cycles from the first operand in to the last result out, waiting for what ``feed`` says."""
     sides = (getattr(gemm, dataflow.rows), getattr(gemm, dataflow.cols), array.rows, array.cols)
     depth = getattr(gemm, dataflow.streamed)
     double, drains = array.double_buffered_weights, dataflow.streamed == "k"
-    if array.folds == "overlapped":
+    overlapped = array.folds == "overlapped"
+    if overlapped:
         total = int(overlapped_cycles(*sides, depth, double=double, drains=drains))
     else:
         total = int(serial_cycles(*sides, depth, preloads=double and not drains))
     folds = ceil_div(sides[0], array.rows) * ceil_div(sides[1], array.cols)
-    return ArrayCycles(total, folds * depth)
+    if feed is None:
+        return ArrayCycles(total, folds * depth)
+    if overlapped:
+        fed = total * int(pace(*sides, feed))
+    else:
+        fed = int(fed_cycles(*sides, depth, feed, preloads=double and not drains, drains=drains))
+    return ArrayCycles(fed, folds * depth, fed - total)
 
 
 def serial_cycles(

@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 from hwsim.cycles.adder_tree import adder_tree_cycles
 from hwsim.cycles.cube import cube_cycles
+from hwsim.cycles.fed import Feed
 from hwsim.cycles.row_stationary import (
     Files,
+    RowStationaryCost,
     Shape,
     Wires,
     fitting_mapping,
@@ -59,7 +61,8 @@ def tile_cycles(tile: Tile, machine: Machine) -> ArrayCycles:
     """
     array = machine.array
     if isinstance(array, Array):
-        return array_cycles(tile.gemm, array, DATAFLOWS[machine.dataflow])
+        flow = DATAFLOWS[machine.dataflow]
+        return array_cycles(tile.gemm, array, flow, feed_of(machine))
     if isinstance(array, Cube):
         return _cube(tile, array, machine)
     if isinstance(array, AdderTrees):
@@ -70,6 +73,23 @@ def tile_cycles(tile: Tile, machine: Machine) -> ArrayCycles:
 def uses_winograd(tile: Tile, array: AdderTrees) -> bool:
     """Whether the tile is convolved in Winograd's way."""
     return array.winograd and (tile.kernel_h, tile.kernel_w, tile.stride) == (3, 3, 1)
+
+
+def feed_of(machine: Machine) -> Feed | None:
+    """What the wires at a systolic array's edges carry; ``None`` if nothing limits them."""
+    if not any(machine.buffers.rates):
+        return None
+    widths = (machine.operand_bytes, machine.operand_bytes, machine.accumulator_bytes)
+    ifmap, filters, sums = (
+        (width, *(rate or Fraction(0)).as_integer_ratio())
+        for width, rate in zip(widths, machine.buffers.rates, strict=True)
+    )
+    west, north = {
+        "output-stationary": (ifmap, filters),
+        "weight-stationary": (ifmap, filters),
+        "input-stationary": (filters, ifmap),
+    }[machine.dataflow]
+    return Feed(west, north, sums)
 
 
 def cube_waits(cube: Cube, machine: Machine) -> tuple[int, int, int]:
@@ -92,7 +112,7 @@ def _cube(tile: Tile, cube: Cube, machine: Machine) -> ArrayCycles:
     left, right, sums = cube_waits(cube, machine)
     sides = (cube.m, cube.n, cube.k)
     cycles = cube_cycles(tile.gemm, sides, left=left, right=right, sums=sums)
-    return ArrayCycles(int(cycles.total), int(cycles.streamed))
+    return ArrayCycles(*map(int, cycles))
 
 
 def _adder_trees(tile: Tile, trees: AdderTrees, machine: Machine) -> ArrayCycles:
@@ -100,8 +120,7 @@ def _adder_trees(tile: Tile, trees: AdderTrees, machine: Machine) -> ArrayCycles
     if uses_winograd(tile, trees):
         pixels, taps = tile.images * ceil_div(tile.rows, 2) * ceil_div(tile.width, 2), 16
     sizes = (pixels, tile.outputs, tile.channels, taps, trees.inputs, trees.trees)
-    cycles = adder_tree_cycles(*sizes, load=tree_load(trees, machine))
-    return ArrayCycles(int(cycles.total), int(cycles.streamed))
+    return ArrayCycles(*map(int, adder_tree_cycles(*sizes, load=tree_load(trees, machine))))
 
 
 def files_of(array: RowStationary) -> Files:
@@ -119,7 +138,27 @@ def wires_of(machine: Machine) -> Wires:
 
 
 def _row_stationary(tile: Tile, array: RowStationary, machine: Machine) -> ArrayCycles:
-    shape = Shape(
+    cost = mapped_cost(tile, array, machine)
+    return ArrayCycles(int(cost.total), int(cost.compute), int(cost.waiting))
+
+
+def mapped_cost(tile: Tile, array: RowStationary, machine: Machine) -> RowStationaryCost:
+    """What the tile takes on a row-stationary array under the mapping that fits it.
+
+    Raises ``ValueError`` if there is none.
+    """
+    shape = shape_of(tile)
+    if not mappable(shape, files_of(array)):
+        raise ValueError(
+            f"a kernel of {shape.R}x{shape.S} must be no taller than the {array.rows} rows of "
+            f"{machine.name}, and a row of it no longer than its register files"
+        )
+    return row_stationary_cost(shape, fitting_mapping(shape, files_of(array)), wires_of(machine))
+
+
+def shape_of(tile: Tile) -> Shape:
+    """The tile in the symbols of the row-stationary form."""
+    return Shape(
         N=tile.images,
         M=tile.outputs,
         C=tile.channels,
@@ -130,14 +169,6 @@ def _row_stationary(tile: Tile, array: RowStationary, machine: Machine) -> Array
         U=tile.stride,
         W=(tile.width - 1) * tile.stride + tile.kernel_w,
     )
-    if not mappable(shape, files_of(array)):
-        raise ValueError(
-            f"a kernel of {shape.R}x{shape.S} must be no taller than the {array.rows} rows of "
-            f"{machine.name}, and a row of it no longer than its register files"
-        )
-    mapping = fitting_mapping(shape, files_of(array))
-    cost = row_stationary_cost(shape, mapping, wires_of(machine))
-    return ArrayCycles(int(cost.total), int(cost.compute))
 
 
 def _arriving(size: int, rate: int | Fraction | None) -> int:

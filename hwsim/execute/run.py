@@ -87,7 +87,7 @@ def _shift(step: Step, work: Shift, memory: Memory, machine: Machine, count: Mea
         source = f"{step.writes} source"
         memory.tensors[source] = memory.read(operand)
     memory.shifted[step.writes] = Shifted(source, work.down, work.right, work.circular)
-    if machine.mover is not None and machine.mover.shift == "copy":
+    if machine.shifts_by_copy:
         memory.tensors[step.writes] = vector.copied_shift(step.writes, memory, machine, count)
 
 

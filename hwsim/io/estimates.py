@@ -65,6 +65,8 @@ class _Row(_Quantities):
     fill_drain_cycles: int = Field(ge=0)
     vector_cycles: int = Field(ge=0)
     movement_cycles: int = Field(ge=0)
+    buffer_stall_cycles: int = Field(default=0, ge=0)
+    l2_stall_cycles: int = Field(default=0, ge=0)
     stall_cycles: int = Field(ge=0)
 
 

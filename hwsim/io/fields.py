@@ -41,7 +41,7 @@ def build(
 def _value(kind: Any, value: Any, key: str) -> Any:
     """``value`` as the field's type asks; what only a constructor can judge passes through."""
     if isinstance(kind, UnionType):
-        kind = get_args(kind)[0]
+        kind = _member(kind, value)
     if is_dataclass(kind):
         instance_of(key, value, Mapping, "a table")
         return build(kind, value, f"{key}.")
@@ -51,6 +51,12 @@ def _value(kind: Any, value: Any, key: str) -> Any:
         instance_of(key, value, list, "a list")
         return tuple(value)
     return value
+
+
+def _member(kind: UnionType, value: Any) -> Any:
+    """The type of a union that a value is read as: a list as the tuple, the rest as the first."""
+    lists = [each for each in get_args(kind) if get_origin(each) is tuple]
+    return lists[0] if lists and isinstance(value, list) else get_args(kind)[0]
 
 
 def _fraction(value: Any, key: str) -> Fraction:

@@ -18,6 +18,7 @@ Results leave at the last row that the product occupies anywhere. Used by tests 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -25,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.machine import Array
-from hwsim.systolic import Simulation
+from hwsim.systolic import FREE, Clock, Ports, Simulation
 
 Matrix: TypeAlias = NDArray[Any]
 NONE = -1
@@ -60,22 +61,48 @@ class _Wire:
 
 
 def simulate(
-    a: Matrix, b: Matrix, array: Array, dataflow: str, *, double: bool, waits: bool = False
+    a: Matrix,
+    b: Matrix,
+    array: Array,
+    dataflow: str,
+    *,
+    double: bool,
+    waits: bool = False,
+    ports: Ports = FREE,
 ) -> Simulation:
     """``a @ b`` with one register, or two (``double``), per element.
 
+    Through ``ports`` all steps pass as many numbers as the widest fold has lanes.
     ``waits``: operands of a fold enter when all results of the one before have left, at the edge
     of what it occupies; its weights may come before. Only for weights that stay.
     """
     run = partial(_run_stationary, waits=waits)
     if dataflow == "output-stationary":
-        return _earliest(a, b, array, _run_output_stationary, double=double)
-    if dataflow == "weight-stationary":
-        return _earliest(b, a, array, run, double=double, waits=waits)
-    if dataflow == "input-stationary":
+        found = _earliest(a, b, array, _run_output_stationary, double=double)
+        edges = ((len(a), ports.left), (b.shape[1], ports.right))
+    elif dataflow == "weight-stationary":
+        found = _earliest(b, a, array, run, double=double, waits=waits)
+        edges = ((len(b), ports.left), (b.shape[1], ports.right))
+    elif dataflow == "input-stationary":
         product, cycles = _earliest(a.T, b.T, array, run, double=double, waits=waits)
-        return Simulation(product.T, cycles)
-    raise ValueError(f"dataflow must be one that can be simulated, not {dataflow!r}")
+        found = Simulation(product.T, cycles)
+        edges = ((a.shape[1], ports.right), (len(a), ports.left))
+    else:
+        raise ValueError(f"dataflow must be one that can be simulated, not {dataflow!r}")
+    return Simulation(found.product, _paced(found.cycles, edges, array, ports))
+
+
+Edge: TypeAlias = tuple[int, Fraction | None]
+
+
+def _paced(steps: int, edges: tuple[Edge, Edge], array: Array, ports: Ports) -> int:
+    """Cycles of so many steps, in each of which the widest fold's numbers pass all edges."""
+    (rows, west), (cols, north) = edges
+    high, wide = min(rows, array.rows), min(cols, array.cols)
+    clock = Clock()
+    for _ in range(steps):
+        clock.step((high, west), (wide, north), (wide, ports.sums))
+    return clock.cycles
 
 
 Run: TypeAlias = Callable[[Matrix, Matrix, list[_Fold], bool], Simulation]

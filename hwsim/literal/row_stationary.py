@@ -22,6 +22,7 @@ class Simulation(NamedTuple):
     cycles: int
     ifmap_words: int
     sum_words: int
+    filter_words: int
 
 
 class _Piece(NamedTuple):
@@ -51,7 +52,7 @@ def simulate(
     outs, _, kernel_h, kernel_w = filters.shape
     rows, cols = (height - kernel_h) // stride + 1, (width - kernel_w) // stride + 1
     buffer = np.zeros((count, outs, rows, cols), ifmap.dtype)
-    cycles = ifmap_words = sum_words = 0
+    cycles = ifmap_words = sum_words = filter_words = 0
     pieces = product(
         _ranges(count, mapping["n"]),
         _ranges(rows, mapping["e"]),
@@ -60,12 +61,13 @@ def simulate(
     )
     for piece in (_Piece(*each) for each in pieces):
         sets = _sets(piece, mapping)
-        cycles += _load(sets, kernel_h * kernel_w, filter_wire)
+        waited, words = _load(sets, kernel_h * kernel_w, filter_wire)
+        cycles, filter_words = cycles + waited, filter_words + words
         lines = {line * stride + tap for line in piece.rows for tap in range(kernel_h)}
         ifmap_words += len(piece.images) * len(piece.channels) * len(lines) * width
         sum_words += 2 * len(piece.images) * len(piece.filters) * len(piece.rows) * cols
         cycles += _compute(buffer, ifmap, filters, piece, sets, stride, sum_wire)
-    return Simulation(buffer, cycles, ifmap_words, sum_words)
+    return Simulation(buffer, cycles, ifmap_words, sum_words, filter_words)
 
 
 def _sets(piece: _Piece, mapping: dict[str, int]) -> list[tuple[range, range]]:
@@ -73,14 +75,15 @@ def _sets(piece: _Piece, mapping: dict[str, int]) -> list[tuple[range, range]]:
     return list(product(_split(piece.filters, mapping["p"]), _split(piece.channels, mapping["q"])))
 
 
-def _load(sets: list[tuple[range, range]], taps: int, wire: int) -> int:
-    """Cycles until every set has its filters."""
+def _load(sets: list[tuple[range, range]], taps: int, wire: int) -> tuple[int, int]:
+    """Cycles until every set has its filters, and words that have passed the wires."""
     missing = [len(filters) * len(channels) * taps for filters, channels in sets]
-    cycles = 0
+    cycles = passed = 0
     while any(missing):
+        passed += sum(min(words, wire) for words in missing)
         missing = [max(0, words - wire) for words in missing]
         cycles += 1
-    return cycles
+    return cycles, passed
 
 
 def _compute(

@@ -245,7 +245,10 @@ class Build:
         """Bring the pixel at p + offset to p."""
         down, right = offset
         circular = boundary == "circular"
-        work = Shift(elements=prod(x.shape), down=down, right=right, circular=circular)
+        elements, channels = prod(x.shape), x.shape[1]
+        work = Shift(
+            elements=elements, down=down, right=right, circular=circular, channels=channels
+        )
         return self._step("shift", work, (x,), x.shape)
 
     def per_pixel(self, work: PerPixel, a: Ref, b: Ref) -> Ref:

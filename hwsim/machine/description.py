@@ -131,6 +131,11 @@ class Machine:
         """The format the array multiplies: the first of ``formats`` that is as wide as told."""
         return next((name for name in self.formats if FORMATS[name] == self.operand_bytes), None)
 
+    @property
+    def shifts_by_copy(self) -> bool:
+        """Whether a shifted map is written down in DRAM, and read from there."""
+        return self.mover is not None and self.mover.shift == "copy" and not self.mover.on_chip
+
     def supports(self, kind: str) -> Support:
         """How a kind in ``SUPPORTED_KINDS`` is executed: as declared, or as the units allow.
 
@@ -180,6 +185,7 @@ def with_vector_unit(machine: Machine, lanes: int) -> Machine:
     """The machine with a *hypothetical* vector unit of ``lanes`` lanes instead of its own.
 
     The unit executes every kind, in ``HYPOTHETICAL_CYCLES`` per element; outputs name it as such.
+    Products per pixel, if the array could not do them, are products of elements on it.
     """
     unit = VectorUnit(lanes=lanes, cycles_per_element=dict(HYPOTHETICAL_CYCLES), hypothetical=True)
     replaced = ("vector", *(f"support.{kind}" for kind in VECTOR_KINDS))
@@ -189,6 +195,10 @@ def with_vector_unit(machine: Machine, lanes: int) -> Machine:
         if key not in replaced and not key.startswith("vector.")
     }
     support = {kind: entry for kind, entry in machine.support.items() if kind not in VECTOR_KINDS}
+    if not machine.supports("per-pixel").executable:
+        how = "products of elements on the hypothetical vector unit"
+        support["per-pixel"] = Support(level="emulated", how=how)
+        kept["support.per-pixel"] = "ours: hypothetical"
     assumed = replace(machine, vector=unit, support=support, sources={})
     added = {key: "ours: hypothetical" for key in constants(assumed) if key.startswith("vector")}
     return replace(assumed, sources=kept | added)

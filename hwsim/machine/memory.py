@@ -18,14 +18,16 @@ class Buffers:
     """On-chip memory per operand; ``ofmap_bytes`` holds partial sums at accumulator width.
 
     Operands named in ``shared`` lie in one memory of ``shared_bytes``; their own ``…_bytes`` then
-    say how much of it each may take at most. ``…_bytes_per_cycle`` is the rate between a buffer and
-    the array; left out, the buffer always keeps up.
+    say how much of it each may take at most. ``double_buffered`` holds for all operands, or names
+    those that have two halves: one is filled, or emptied, while the array works on the other.
+    ``…_bytes_per_cycle`` is the rate between a buffer and the array; left out, the buffer always
+    keeps up.
     """
 
     ifmap_bytes: int
     filter_bytes: int
     ofmap_bytes: int
-    double_buffered: bool
+    double_buffered: bool | tuple[str, ...]
     shared: tuple[str, ...] = ()
     shared_bytes: int | None = None
     ifmap_bytes_per_cycle: Fraction | None = None
@@ -38,7 +40,10 @@ class Buffers:
             name = f"{operand}_bytes_per_cycle"
             if getattr(self, name) is not None:
                 positive_rate(f"buffers.{name}", getattr(self, name))
-        instance_of("buffers.double_buffered", self.double_buffered, bool, "true or false")
+        name, wanted = "buffers.double_buffered", "true, false or a list of operands"
+        instance_of(name, self.double_buffered, bool | tuple, wanted)
+        for each in self.doubled:
+            one_of(f"each of {name}", str(each), OPERANDS)
         instance_of("buffers.shared", self.shared, tuple, "a list of operands")
         for name in self.shared:
             one_of("each of buffers.shared", str(name), OPERANDS)
@@ -50,9 +55,22 @@ class Buffers:
             )
 
     @property
-    def tiles_held(self) -> int:
+    def doubled(self) -> tuple[str, ...]:
+        """Operands that are double-buffered."""
+        if isinstance(self.double_buffered, bool):
+            return OPERANDS if self.double_buffered else ()
+        return self.double_buffered
+
+    @property
+    def tiles_held(self) -> tuple[int, int, int]:
         """Tiles of each operand on chip at once: two when the next one loads meanwhile."""
-        return 2 if self.double_buffered else 1
+        ifmap, filters, ofmap = (2 if name in self.doubled else 1 for name in OPERANDS)
+        return ifmap, filters, ofmap
+
+    @property
+    def rates(self) -> tuple[Fraction | None, ...]:
+        """Bytes per cycle between each operand's buffer and the array."""
+        return tuple(getattr(self, f"{name}_bytes_per_cycle") for name in OPERANDS)
 
     @property
     def total_bytes(self) -> int:
@@ -63,14 +81,20 @@ class Buffers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedL2:
-    """A memory of ``size_bytes`` that ``cores`` cores share; each has an equal part of its rate."""
+    """A memory between DRAM and buffers that ``cores`` cores share: each has an equal part of it.
 
-    size_bytes: int
+    Everything passes it. What is read again in a layer comes from it and not from DRAM if the
+    layer's inputs and weights fit into the core's part together; a size that is not known,
+    ``None``, holds nothing.
+    """
+
+    size_bytes: int | None = None
     bytes_per_cycle: Fraction
     cores: int = 1
 
     def __post_init__(self) -> None:
-        at_least("l2.size_bytes", self.size_bytes, 1)
+        if self.size_bytes is not None:
+            at_least("l2.size_bytes", self.size_bytes, 1)
         positive_rate("l2.bytes_per_cycle", self.bytes_per_cycle)
         at_least("l2.cores", self.cores, 1)
 
@@ -78,6 +102,15 @@ class SharedL2:
     def share(self) -> Fraction:
         """Bytes per cycle for one core while all are busy."""
         return Fraction(self.bytes_per_cycle) / self.cores
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that one core may keep."""
+        return 0 if self.size_bytes is None else self.size_bytes // self.cores
+
+    def moving_cycles(self, transfer_bytes: Any) -> Any:
+        """Cycles a core's bytes take, for a number or an array of numbers of bytes."""
+        return ceil_div(transfer_bytes * self.share.denominator, self.share.numerator)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ HYPOTHETICAL_CYCLES: Mapping[str, int] = MappingProxyType(
         "transcendental": 1,
         "maximum": 1,
         "mean": 1,
+        "sum": 1,
         "softmax": 4,
     }
 )
@@ -63,19 +64,22 @@ class Mover:
     """What copies tensors, and how a shift is done (a key of ``SHIFTS``).
 
     ``block_channels`` channels lie together in memory (16 in NC1HWC0, 1 where channels are
-    separate): a shift moves whole blocks.
+    separate): a shift moves whole blocks. ``on_chip``: it works between memories on the chip, so a
+    shifted copy takes its cycles and no DRAM; otherwise copies lie in DRAM.
     """
 
     bytes_per_cycle: Fraction
     latency_cycles: int = 0
     shift: str = "address-offset"
     block_channels: int = 1
+    on_chip: bool = False
 
     def __post_init__(self) -> None:
         positive_rate("mover.bytes_per_cycle", self.bytes_per_cycle)
         at_least("mover.latency_cycles", self.latency_cycles, 0)
         one_of("mover.shift", str(self.shift), SHIFTS)
         at_least("mover.block_channels", self.block_channels, 1)
+        instance_of("mover.on_chip", self.on_chip, bool, "true or false")
 
     def cycles(self, moved_bytes: int) -> int:
         """Cycles to move so many bytes; moving nothing takes none."""

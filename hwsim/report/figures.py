@@ -22,7 +22,9 @@ BUDGET = {
     "fill_drain_cycles": ("fill and drain", "#94a3b8"),
     "vector_cycles": ("vector unit", "#d97706"),
     "movement_cycles": ("data movement", "#7c3aed"),
-    "stall_cycles": ("stall", "#dc2626"),
+    "buffer_stall_cycles": ("stall, buffers", "#f9a8d4"),
+    "l2_stall_cycles": ("stall, L2", "#db2777"),
+    "stall_cycles": ("stall, DRAM", "#dc2626"),
 }
 TRAFFIC = {
     "filter_read_bytes": ("weights in", "#0f766e"),

@@ -17,7 +17,10 @@ VOLUMES = ("MMAC", "SRAM kB", "DRAM kB", "x least", "energy")
 
 
 def layer_table(estimate: Estimate) -> Table:
-    """One line per layer and a total; "x least" compares DRAM bytes with their lower bound."""
+    """One line per layer and a total; "stall" is that of all levels of memory.
+
+    "x least" compares DRAM bytes with their lower bound.
+    """
     machine = estimate.machine
     letters = _letters(estimate)
     numbers = (*CYCLES, "util %", *VOLUMES, "not exec.", "evidence")
@@ -98,7 +101,8 @@ def _quantities(cost: Cost, machine: Machine) -> tuple[str, ...]:
 
 
 def _cycles(cost: Cost) -> tuple[str, ...]:
-    return (f"{cost.cycles:,}", *(f"{part:,}" for part in cost.budget.values()))
+    parts = [part for name, part in cost.budget.items() if "stall" not in name]
+    return tuple(f"{part:,}" for part in (cost.cycles, *parts, cost.waiting_cycles))
 
 
 def _volumes(cost: Cost, machine: Machine) -> tuple[str, ...]:

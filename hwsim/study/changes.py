@@ -48,7 +48,7 @@ from hwsim.study.rows import (
     sites_of,
 )
 from hwsim.tiling import Pieces, pieces
-from hwsim.traffic import traffic_of
+from hwsim.traffic import dram_traffic_of
 from hwsim.workload import Convolution, Elementwise, Shift
 
 MULTIPLY = "multiply-unit"
@@ -287,7 +287,7 @@ def _fed(merged: PrimitiveCost, machine: Machine, options: Options) -> Primitive
     as_is = steps(conv, parts, tiling.order, machine)
     fed = as_is._replace(ifmap=steps(source, thin, tiling.order, machine).ifmap)
     gained = _duration(as_is, machine) - _duration(fed, machine)
-    read = traffic_of(thin, tiling.order, source, machine).ifmap_bytes
+    read = dram_traffic_of(thin, tiling.order, source, machine).ifmap_bytes
     cost = merged.cost
     moved = read + cost.filter_read_bytes
     return replace(
@@ -297,4 +297,4 @@ def _fed(merged: PrimitiveCost, machine: Machine, options: Options) -> Primitive
 
 
 def _duration(tiles: Steps, machine: Machine) -> int:
-    return duration(tiles, double_buffered=machine.buffers.double_buffered)
+    return duration(tiles, doubled=machine.buffers.doubled)

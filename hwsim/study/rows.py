@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
+from operator import mul
 
 from hwsim.cost import Cost
 from hwsim.energy import energy_of
@@ -222,8 +223,8 @@ def _with_weights(step: Step, graph: Graph) -> tuple[str, ...]:
 def _tile(primitive: Primitive, tiling: Tiling | None, machine: Machine) -> int:
     if not isinstance(primitive, Convolution) or tiling is None:
         return 0
-    held = machine.buffers.tiles_held
-    return sum(tile_bytes(primitive, tiling, machine)) * held
+    sizes = tile_bytes(primitive, tiling, machine)
+    return sum(map(mul, sizes, machine.buffers.tiles_held))
 
 
 def judged(

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from hwsim.batch import evaluate, layer_table, machine_table
 from hwsim.sweep.plan import Plan
 
-BUDGET = ("compute_cycles", "fragmentation_cycles", "fill_drain_cycles", "stall_cycles")
+BUDGET = (
+    "compute_cycles",
+    "fragmentation_cycles",
+    "fill_drain_cycles",
+    "buffer_stall_cycles",
+    "l2_stall_cycles",
+    "stall_cycles",
+)
 BYTES = ("ifmap_bytes", "filter_bytes", "ofmap_bytes")
 NAMES = ("network", "stage", "form", "layer", "primitive")
 

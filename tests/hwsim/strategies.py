@@ -1,5 +1,6 @@
 """Hypothesis strategies for the domain types, small enough for literal simulations."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 from hypothesis import assume
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from hwsim.cost import Cost
 from hwsim.dataflow import DATAFLOWS
 from hwsim.machine import (
+    OPERANDS,
     AdderTrees,
     Array,
     Buffers,
@@ -15,6 +17,7 @@ from hwsim.machine import (
     Dram,
     Machine,
     RowStationary,
+    SharedL2,
     VectorUnit,
 )
 from hwsim.tiling import ORDERS, Tiling
@@ -88,12 +91,31 @@ def tiled(draw):
     return conv, Tiling(images, rows, outs, ins, draw(st.sampled_from(ORDERS)))
 
 
+rates = st.none() | st.fractions(Fraction(1, 3), 12, max_denominator=5)
+second_levels = st.none() | st.builds(
+    SharedL2,
+    size_bytes=st.none() | st.integers(1, 2000),
+    bytes_per_cycle=st.fractions(Fraction(1, 3), 20, max_denominator=7),
+    cores=st.integers(1, 3),
+)
+doubled = st.booleans() | st.lists(st.sampled_from(OPERANDS), unique=True).map(tuple)
+
+
+@st.composite
+def buffers_of(draw, least):
+    """Buffers of at least so many bytes, some of them double, some of them slow."""
+    size = draw(st.integers(least, 2000))
+    named = {f"{operand}_bytes_per_cycle": draw(rates) for operand in OPERANDS}
+    return replace(buffers(size, double=draw(doubled)), **named)
+
+
 machines = st.builds(
     machine,
     dataflow=dataflow_names,
     operand_bytes=st.integers(1, 2),
     array=st.builds(Array, rows=st.integers(1, 5), cols=st.integers(1, 5)),
-    buffers=st.builds(buffers, st.integers(200, 2000), double=st.booleans()),
+    buffers=buffers_of(200),
+    l2=second_levels,
     dram=st.builds(
         Dram,
         bytes_per_cycle=st.fractions(Fraction(1, 3), 20, max_denominator=7),
@@ -146,7 +168,8 @@ def machines_of_every_kind(draw, least=20):
         dataflow=dataflow,
         array=draw(ARRAYS_OF[dataflow]),
         operand_bytes=draw(st.integers(1, 2)),
-        buffers=draw(st.builds(buffers, st.integers(least, 2000), double=st.booleans())),
+        buffers=draw(buffers_of(least)),
+        l2=draw(second_levels),
         dram=Dram(
             bytes_per_cycle=draw(st.fractions(Fraction(1, 3), 20, max_denominator=7)),
             latency_cycles=draw(st.integers(0, 9)),

@@ -8,7 +8,7 @@ from hwsim.cost import Cost
 from hwsim.evaluate import compare_forms, cost_layers, estimate, layer_forms
 from hwsim.io import preset, preset_names
 from hwsim.lowering import FORMS
-from hwsim.machine import Mover, Support, with_vector_unit
+from hwsim.machine import Mover, SharedL2, Support, with_vector_unit
 from hwsim.networks import network
 from hwsim.search import best_run
 from hwsim.tiling import Tiling
@@ -17,6 +17,7 @@ from hwsim.workload import (
     Copy,
     Elementwise,
     Layer,
+    Shift,
     Softmax,
     Unmodelled,
     matrix_product,
@@ -37,7 +38,8 @@ def test_a_convolution_costs_its_best_run_part_by_part(conv, unit):
     cost = only.cost
     assert only.tiling == run.tiling
     assert cost.cycles == sum(cost.budget.values()) == run.cycles
-    assert cost.stall_cycles == run.cycles - run.array.total
+    assert cost.stall_cycles + cost.l2_stall_cycles == run.cycles - run.array.total
+    assert cost.buffer_stall_cycles == run.array.waiting
     assert cost.compute_cycles + cost.fragmentation_cycles == run.array.streamed
     assert (cost.compute_cycles - 1) * unit.array.macs_per_cycle < cost.macs
     assert cost.macs <= cost.compute_cycles * unit.array.macs_per_cycle
@@ -97,6 +99,39 @@ def test_a_copy_takes_the_longer_of_mover_and_dram_by_hand():
     cost = cost_of(slow, copy).cost
     assert (cost.movement_cycles, cost.stall_cycles, cost.cycles) == (52, 0, 52)
     assert (cost.dram_read_bytes, cost.dram_write_bytes) == (100, 60)
+
+
+def test_a_copied_shift_moves_whole_blocks_through_dram_or_on_the_chip_by_hand():
+    """20 channels in blocks of 16: 32 a pixel, 8 pixels; 256 bytes at 8 per cycle after 2."""
+    work = Shift(elements=160, down=1, right=0, channels=20)
+    mover = Mover(bytes_per_cycle=Fraction(8), latency_cycles=2, shift="copy", block_channels=16)
+    through = cost_of(machine(mover=mover), work).cost
+    assert (through.movement_cycles, through.dram_bytes) == (2 + 32, 2 * 256)
+    assert through.stall_cycles == 2 * 64 - 34
+    near = cost_of(machine(mover=replace(mover, on_chip=True)), work).cost
+    assert near == Cost(movement_cycles=34)
+
+
+def test_a_second_level_makes_a_transfer_no_faster_than_a_cores_share_of_it_by_hand():
+    """200 read and 100 written at 4 per cycle, 50 + 25; through a third of 6: 100 + 50."""
+    work = Elementwise(kind="multiply", elements=100, inputs=2)
+    level = SharedL2(bytes_per_cycle=Fraction(6), cores=3)
+    cost = cost_of(machine(l2=level), work).cost
+    assert (cost.vector_cycles, cost.stall_cycles, cost.l2_stall_cycles) == (25, 50, 75)
+    assert (cost.l2_bytes, cost.dram_bytes) == (300, 300)
+
+
+def test_what_a_second_level_holds_is_read_from_dram_once():
+    product = matrix_product(64, 64, 64)
+    small = machine(buffers=buffers(600))
+    alone = cost_of(small, product).cost
+    level = SharedL2(size_bytes=2 * 64 * 64, bytes_per_cycle=Fraction(64))
+    held = cost_of(replace(small, l2=level), product).cost
+    assert alone.dram_bytes > alone.compulsory_bytes == held.dram_bytes
+    assert held.l2_bytes > held.dram_bytes
+    assert held.cycles < alone.cycles
+    missed = cost_of(replace(small, l2=replace(level, cores=2)), product).cost
+    assert missed.dram_bytes > held.dram_bytes
 
 
 def test_what_nothing_describes_is_named_and_never_free():
@@ -203,6 +238,8 @@ def test_the_worked_example_of_the_documentation():
         "fill_drain": 9_632,
         "vector": 0,
         "movement": 0,
+        "buffer_stall": 0,
+        "l2_stall": 0,
         "stall": 4_606,
     }
     assert only.cost.cycles == 21_406

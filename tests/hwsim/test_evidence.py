@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 from importlib.resources import files
 
 import pytest
@@ -75,3 +76,10 @@ def test_energy_and_what_is_declared_but_not_counted_are_named():
     assert evidence_of([PRODUCT], unit, ()).energy == "horowitz-45nm (45 nm)"
     level = SharedL2(size_bytes=2**20, bytes_per_cycle=64)
     assert "L2" in evidence_of([PRODUCT], replace(unit, l2=level), ()).dram
+
+
+def test_the_rtl_says_nothing_of_an_array_that_waits_for_its_buffers():
+    unit = preset("gemmini-default")
+    slow = replace(unit, buffers=replace(unit.buffers, ifmap_bytes_per_cycle=Fraction(8)))
+    assert "RTL" in evidence_of([PRODUCT], unit, judged()).cycles
+    assert "RTL" not in evidence_of([PRODUCT], slow, judged()).cycles

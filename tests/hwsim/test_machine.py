@@ -126,7 +126,7 @@ def test_the_source_of_a_constant_is_its_own_or_that_of_its_table():
         ),
         (
             lambda: Buffers(ifmap_bytes=1, filter_bytes=1, ofmap_bytes=1, double_buffered="yes"),
-            r"buffers\.double_buffered must be true or false, not 'yes'",
+            r"buffers\.double_buffered must be true, false or a list of operands, not 'yes'",
         ),
         (
             lambda: VectorUnit(lanes=1, cycles_per_element={"multply": 1}),
@@ -226,3 +226,18 @@ def test_an_added_vector_unit_executes_everything_and_says_it_is_hypothetical(na
     added = {text for key, text in unit.sources.items() if key.startswith("vector")}
     assert added == {"ours: hypothetical"}
     assert without_source(unit) == ()
+
+
+def test_an_added_vector_unit_does_products_per_pixel_that_the_array_cannot():
+    assert not preset("nvdla-full").supports("per-pixel").executable
+    entry = with_vector_unit(preset("nvdla-full"), 16).supports("per-pixel")
+    assert str(entry) == "emulated: products of elements on the hypothetical vector unit"
+
+
+def test_buffers_are_doubled_together_or_by_name():
+    ours = buffers(100)
+    assert ours.tiles_held == (2, 2, 2)
+    assert replace(ours, double_buffered=False).tiles_held == (1, 1, 1)
+    assert replace(ours, double_buffered=("filter", "ofmap")).tiles_held == (1, 2, 2)
+    with pytest.raises(ValueError, match=r"^each of buffers.double_buffered must be one of ifmap"):
+        replace(ours, double_buffered=("weights",))

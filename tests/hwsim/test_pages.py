@@ -34,6 +34,11 @@ def test_the_machine_of_the_page_is_twenty_lines_and_runs_a_network():
     assert result.energy is not None
 
 
+def test_a_machine_file_may_name_the_operands_that_are_doubled():
+    text = toml_of(MACHINES).replace("double_buffered = true", 'double_buffered = ["filter"]')
+    assert parse_machine(text, "mine.toml").buffers.doubled == ("filter",)
+
+
 def test_every_key_preset_and_table_is_on_the_page():
     named = set(re.findall(r"`\[?([\w.-]+)\]?`", MACHINES))
     fields = set(Machine.__dataclass_fields__) - {"name", "description", "clock_hz", "convention"}

@@ -102,10 +102,10 @@ def test_what_a_preset_fetches_for_resnet34_fits_its_buffers(name):
         best = best_run(conv, unit)
         steps = walk(conv, best.tiling, unit, lambda *_: 0)
         held = unit.buffers.tiles_held
-        assert max(s.ifmap_bytes for s in steps) * held <= unit.buffers.ifmap_bytes
-        assert max(s.filter_bytes for s in steps) * held <= unit.buffers.filter_bytes
+        assert max(s.ifmap_bytes for s in steps) * held[0] <= unit.buffers.ifmap_bytes
+        assert max(s.filter_bytes for s in steps) * held[1] <= unit.buffers.filter_bytes
         sums = max(s.ofmap_bytes for s in steps) // unit.operand_bytes * unit.accumulator_bytes
-        assert sums * held <= unit.buffers.ofmap_bytes
+        assert sums * held[2] <= unit.buffers.ofmap_bytes
         fetched = sum(s.ifmap_bytes + s.filter_bytes + s.ofmap_bytes for s in steps)
         assert fetched == best.traffic.total_bytes
 

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from hwsim import uniform as module
 from hwsim.buffers import play, walk
+from hwsim.channel import keeps, transfer_cycles
 from hwsim.cycles import tile_cycles
 from hwsim.heuristic import fewest_rows
-from hwsim.machine import Dram
+from hwsim.machine import OPERANDS, Dram
 from hwsim.schedule import tile_of
 from hwsim.tiling import ORDERS, Tiling, pieces
 from hwsim.traffic import traffic_of
-from hwsim.uniform import Cuts, Times
+from hwsim.uniform import Again, Cuts, Doubled, Times
 from hwsim.workload import Convolution, matrix_product
 from tests.hwsim.strategies import machine, machines, workloads
 
@@ -52,18 +53,22 @@ def times_of(conv, tiling, unit):
     last = conv.out_height // tiling.rows - 1
 
     def moving(*sizes):
-        return unit.dram.transfer_cycles(prod(sizes) * unit.operand_bytes)
+        return transfer_cycles(unit, prod(sizes) * unit.operand_bytes)
 
-    ifmap = [
-        moving(bands[band].in_rows, conv.width, tiling.in_channels)
-        for band in (0, min(1, last), last)
+    def again(*sizes):
+        return unit.l2.moving_cycles(prod(sizes) * unit.operand_bytes)
+
+    images = [
+        (bands[band].in_rows, conv.width, tiling.in_channels) for band in (0, min(1, last), last)
     ]
+    kernels = (tiling.out_channels, tiling.in_channels, conv.taps)
     tile = tile_of(conv, tiling.images, tiling.rows, tiling.out_channels, tiling.in_channels)
     return Times(
-        *ifmap,
-        moving(tiling.out_channels, tiling.in_channels, conv.taps),
+        *(moving(*image) for image in images),
+        moving(*kernels),
         moving(bands[0].out_rows, conv.out_width, tiling.out_channels),
         tile_cycles(tile, unit).total,
+        Again(*(again(*each) for each in (*images, kernels))) if keeps(conv, unit) else None,
     )
 
 
@@ -77,9 +82,8 @@ def counted(conv, tiling, unit):
 
 
 def agrees(conv, tiling, unit):
-    double = unit.buffers.double_buffered
-    total = module.overlapped_total if double else module.serial_total
-    said = total(cuts_of(conv, tiling), times_of(conv, tiling, unit))
+    doubled = Doubled(*(int(name in unit.buffers.doubled) for name in OPERANDS))
+    said = module.total_cycles(cuts_of(conv, tiling), times_of(conv, tiling, unit), doubled)
     return int(said) == counted(conv, tiling, unit)
 
 

@@ -25,8 +25,9 @@ def one_by_one(conv, unit):
         return None
     ran = run(conv, tiling, unit)
     ideal = min(ceil_div(conv.macs, unit.array.macs_per_cycle), ran.array.streamed)
-    parts = (ideal, ran.array.streamed - ideal, ran.array.total - ran.array.streamed)
-    return (*parts, ran.cycles - ran.array.total, *ran.traffic, conv.macs)
+    total, streamed, waiting = ran.array
+    parts = (ideal, streamed - ideal, total - streamed - waiting, waiting, ran.l2_stall)
+    return (*parts, ran.cycles - total - ran.l2_stall, *ran.traffic, conv.macs)
 
 
 def in_columns(convs, units):
@@ -91,7 +92,7 @@ def test_more_pairs_than_a_chunk_keep_their_order():
     part = evaluate(layers, machines, index[0][few], index[1][few])
     for column, piece in zip(whole, part, strict=True):
         assert np.array_equal(column[few], piece)
-    assert np.array_equal(whole.cycles, sum(whole[:4]))
+    assert np.array_equal(whole.cycles, sum(whole[:6]))
 
 
 @pytest.mark.parametrize(

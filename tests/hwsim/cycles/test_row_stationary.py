@@ -58,7 +58,7 @@ def agrees(shape, mapping, wire):
     )
     assert np.array_equal(ran.output, convolved(image, filters, shape))
     cost = module.row_stationary_cost(shape, mapping, wire)
-    return ran[1:] == (cost.total, cost.ifmap_words, cost.sum_words)
+    return ran[1:] == (cost.total, cost.ifmap_words, cost.sum_words, cost.filter_words)
 
 
 @settings(max_examples=80, deadline=None)
@@ -67,7 +67,7 @@ def test_the_closed_form_counts_what_the_literal_array_takes(shape, mapping, wir
     assert agrees(shape, mapping, wire)
 
 
-EXACT = module._pieces
+EXACT = module.pieces_of
 CASES = [
     (Shape(N=2, M=7, C=5, R=3, S=2, E=5, F=4, U=1, W=5), Mapping(2, e, 2, 2, 1, 2), Wires(1, 1))
     for e in (2, 3, 5)
@@ -85,7 +85,7 @@ def only_full_pieces(total, size):
 @pytest.mark.parametrize("broken", [without_remainders, only_full_pieces])
 def test_a_broken_formula_is_seen_to_fail(monkeypatch, broken):
     assert all(agrees(*case) for case in CASES)
-    monkeypatch.setattr(module, "_pieces", broken)
+    monkeypatch.setattr(module, "pieces_of", broken)
     assert not all(agrees(*case) for case in CASES)
 
 

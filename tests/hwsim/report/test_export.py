@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from hwsim.cost import BUDGET
 from hwsim.evaluate import estimate
 from hwsim.io import preset
 from hwsim.networks import network
@@ -36,8 +37,7 @@ def test_json_parses_back_and_agrees_with_the_estimate(result):
     assert read["coverage"]["sentence"] == result.coverage.sentence
     for layer in read["layers"]:
         assert layer["cycles"] == sum(each["cycles"] for each in layer["primitives"])
-        parts = ("compute", "fragmentation", "fill_drain", "vector", "movement", "stall")
-        assert layer["cycles"] == sum(layer[f"{part}_cycles"] for part in parts)
+        assert layer["cycles"] == sum(layer[f"{part}_cycles"] for part in BUDGET)
     reasons = [e["not_executable"] for layer in read["layers"] for e in layer["primitives"]]
     assert sum(reason is not None for reason in reasons) == (
         result.coverage.asked - result.coverage.costed

@@ -12,7 +12,7 @@ import hwsim
 from hwsim.heuristic import heuristic_tiling
 from hwsim.search import run
 from hwsim.sweep import columns, front, plan
-from hwsim.sweep.columns import Coded
+from hwsim.sweep.columns import BUDGET, Coded
 
 VARIED = {
     "array.rows": (8, 32, 100),
@@ -54,8 +54,7 @@ def test_every_point_has_the_numbers_of_the_model_of_one_layer_under_the_same_ma
         assert found["cycles"][point] == expected.cycles
         assert found["dram_bytes"][point] == expected.traffic.total_bytes
         assert found["macs"][point] == conv.macs
-        parts = [found[f"{each}_cycles"][point] for each in
-                 ("compute", "fragmentation", "fill_drain", "stall")]  # fmt: skip
+        parts = [found[each][point] for each in BUDGET]
         assert sum(parts) == expected.cycles
 
 
