@@ -24,7 +24,7 @@ test: $(READY) ## every test, as compiled; then the small ones as read (no JIT)
 	@echo "== small tests again, interpreted: what is read is what is tested"
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n auto --dist loadfile -m small
 
-test-oracles: $(ORACLES) $(SCALESIM) $(ZIGZAG) $(VELA) ## against PyTorch, ONNX Runtime, SCALE-Sim, ZigZag, Vela (environments of their own)
+test-oracles: $(ORACLES) $(SCALESIM) $(ZIGZAG) $(VELA) test-tosa ## against PyTorch, ONNX Runtime, SCALE-Sim, ZigZag, Vela, TOSA (environments of their own)
 	@echo "== oracles"
 	$(VENV)-oracles/bin/python -m pytest -q tests/oracles
 

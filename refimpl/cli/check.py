@@ -168,7 +168,9 @@ def export_tosa(
     out: Annotated[Path, typer.Argument(help="Directory to create: one TOSA test per case.")],
     case: Cases = None,
 ) -> None:
-    """Write conv2d cases as TOSA tests, desc.json and .tosa; needs TOSA's own tools.
+    """Write cases as TOSA tests, desc.json and .tosa; needs TOSA's own tools.
+
+    The operators that convolve and shift, in int8 (rounding half_up or tosa_double) and fp32.
 
     For example:
 

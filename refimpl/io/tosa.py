@@ -1,34 +1,38 @@
-"""A convolution as a TOSA test case: ``desc.json``, ``test.tosa`` and its tensors as ``.npy``.
+"""A case as a TOSA test: ``desc.json``, ``test.tosa`` and its tensors as ``.npy``.
 
-    CONV2D (NHWC, OHWI, int8, zero points) -> RESCALE (scale32, single rounding, per channel)
-    CONV2D (fp32)
+``tosa_graph.py`` says what each operator is in TOSA's own operators. TOSA's single rounding is our
+``half_up``, its double rounding our ``tosa_double``. Its tools (``tosa-tools``) want a NumPy older
+than ours may be: they live in an environment of their own, and this module says so where they are
+not there.
 
-TOSA's single rounding is ``half_up``: (a·m + 2^(s−1)) >> s. The flatbuffer is written by the
-serializer of TOSA's own tools (``tosa-tools``), which want a NumPy older than ours may be: they
-live in an environment of their own, and this module says so where they are not there.
-
-Source: TOSA 1.0 specification, CONV2D, RESCALE and apply_scale_32.
+Source: TOSA 1.0 specification, CONV2D and RESCALE; the desc.json of its conformance suite.
 """
 
 import json
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Any
 
 import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.call import groups_of
+from refimpl.bitexact.operators import OPERATORS
 from refimpl.io.files import UnusableError
+from refimpl.io.tosa_graph import MODES, Tools, Value, build, channels_last
 from refimpl.vectors.case import Case
 from refimpl.vectors.files.numpy_file import to_npy
 from refimpl.vectors.formats import format_of
 from refimpl.vectors.stages import stages
 
 TOOLS = "tosa-tools==2026.8.0"
-MODULES = ("tosa.DType", "tosa.Op", "serializer.tosa_serializer")  # deprecated, and all there is
+MODULES = (  # the first three are deprecated, and all there is
+    "tosa.DType",
+    "tosa.Op",
+    "serializer.tosa_serializer",
+    "tosa.RoundingMode",
+)
 
 
 def tosa_files(case: Case) -> Iterator[tuple[str, bytes]]:
@@ -40,17 +44,14 @@ def tosa_files(case: Case) -> Iterator[tuple[str, bytes]]:
         If the case is none that TOSA can say, or TOSA's tools are not installed.
     """
     must_be_tosa(case)
-    x, _ = _exactly_read(case)
-    arrays = {
-        "input-0": _channels_last(x),
-        "const-w": _channels_last(case.tensors["w"]),
-        "const-b": case.tensors["b"],
-    }
-    output = _channels_last(stages(case)["output"])
-    flatbuffer, inputs = _graph(case, arrays, output)
+    computed = stages(case)
+    _must_be_in_range(case, computed)
+    x, output = channels_last(case.tensors["x"]), channels_last(list(computed.values())[-1])
+    flatbuffer, name = written(x, lambda tools, of: build(tools, case, of))
+    double = case.attributes.get("rounding") == "tosa_double"
     yield "test.tosa", flatbuffer
-    yield "desc.json", _description(inputs, case).encode()
-    yield "input-0.npy", to_npy(arrays["input-0"], format_of(arrays["input-0"]))
+    yield "desc.json", description(name, integer=case.arithmetic == "int8", double=double)
+    yield "input-0.npy", to_npy(x, format_of(x))
     yield "expected-result-0.npy", to_npy(output, format_of(output))
 
 
@@ -62,122 +63,91 @@ def must_be_tosa(case: Case) -> None:
     UnusableError
         With what TOSA would need.
     """
-    if case.operator != "conv2d" or case.arithmetic not in ("int8", "fp32"):
+    if case.operator not in OPERATORS or case.arithmetic not in ("int8", "fp32"):
         raise UnusableError(
-            f"case {case.id} must be a conv2d in int8 or fp32 to be a TOSA case, not "
-            f"{case.operator} in {case.arithmetic}"
+            f"case {case.id} must be a {', '.join(OPERATORS)} in int8 or fp32 to be a TOSA case, "
+            f"not {case.operator} in {case.arithmetic}"
         )
     if groups_of(case.attributes) != 1:
         raise UnusableError(
             f"case {case.id} must have 1 group, as CONV2D of TOSA has, not "
             f"{groups_of(case.attributes)}"
         )
-    if case.arithmetic == "int8" and case.attributes["rounding"] != "half_up":
+    if case.arithmetic == "fp32":
+        return
+    rounding = case.attributes["rounding"]
+    if rounding not in MODES:
         raise UnusableError(
-            f"case {case.id} must round half_up, TOSA's single rounding, not "
-            f"{case.attributes['rounding']}"
+            f"case {case.id} must round {' or '.join(MODES)}, TOSA's single and double rounding, "
+            f"not {rounding}"
         )
-    if case.tensors.get("b") is None:
-        raise UnusableError(f"case {case.id} must have a bias, as CONV2D of TOSA has")
+    declared = case.attributes.get("accumulator", {})
+    others = {"product", "clip", "output_format", "w_zero", "product_format"} & set(case.attributes)
+    plain = declared.get("bits", 32) == 32 and declared.get("overflow", "wrap") == "wrap"
+    if others or not plain:
+        raise UnusableError(
+            f"case {case.id} must have an int32 accumulator, an int8 product and output, and no "
+            f"clip of its own to be a TOSA case"
+        )
 
 
-def _graph(
-    case: Case, arrays: Mapping[str, Array], output: Array
-) -> tuple[bytes, list[tuple[str, str]]]:
-    """The flatbuffer, and the names and files of what enters it."""
+def _must_be_in_range(case: Case, computed: Mapping[str, Array]) -> None:
+    """Refuse values that RESCALE may not be given: they must fit in as many bits as are shifted."""
+    shifts = {"wide_product": "t_shift", "conv_biased": "shift_c", "attention_biased": "shift_a"}
+    for stage, name in {**shifts, "attention_wide_product": "t_shift", "biased": "shift"}.items():
+        if stage not in computed or name not in case.tensors:
+            continue
+        shift = case.tensors[name].astype(np.int64)[:, None, None]
+        wide = computed[stage].astype(np.int64)
+        half = np.int64(1) << (shift - 1)
+        if ((wide < -half) | (wide >= half)).any():
+            raise UnusableError(
+                f"{stage} of case {case.id} must be smaller than 2^(shift - 1) everywhere to be "
+                f"scaled by TOSA"
+            )
+
+
+def written(x: Array, make: Callable[[Tools, Value], Value]) -> tuple[bytes, str]:
+    """A flatbuffer of the graph that ``make`` builds of the input ``x``; the input's name.
+
+    Raises
+    ------
+    UnusableError
+        If TOSA's tools are not installed.
+    """
     try:
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-            numbers, operators, writer = map(import_module, MODULES)
+            numbers, operators, writer, modes = map(import_module, MODULES)
     except ImportError as error:
         raise UnusableError(
             f"TOSA cases need TOSA's own tools: pip install {TOOLS} 'numpy<2.2', in an "
             f"environment of its own"
         ) from error
-    dtype, op = numbers.DType(), operators.Op()
-    integer = case.arithmetic == "int8"
-    kind, sums = (dtype.INT8, dtype.INT32) if integer else (dtype.FP32, dtype.FP32)
     with tempfile.TemporaryDirectory() as folder:
-        graph = writer.TosaSerializer(folder)
-        x = graph.addPlaceholder(list(arrays["input-0"].shape), kind, None)
-        w, b = (
-            graph.addConst(
-                list(arrays[f"const-{of}"].shape), wide, arrays[f"const-{of}"], f"const-{of}"
-            )
-            for of, wide in (("w", kind), ("b", sums))
+        tools = Tools(
+            graph=writer.TosaSerializer(folder),
+            writer=writer,
+            dtype=numbers.DType(),
+            op=operators.Op(),
+            rounding=modes.RoundingMode,
         )
-        zeros = [case.attributes["x_zero"], 0] if integer else [0.0, 0.0]
-        x_zero, w_zero = (
-            graph.addConst(
-                [1], kind, np.array([zero], arrays["input-0"].dtype), f"const-{name}-zero"
-            )
-            for zero, name in zip(zeros, "xw", strict=True)
-        )
-        stride, dilation = (list(case.attributes[key]) for key in ("stride", "dilation"))
-        convolution = writer.TosaSerializerAttribute()
-        convolution.Conv2dAttribute(_exactly_read(case)[1], stride, dilation, False, sums)
-        if integer:
-            acc = graph.addIntermediate(list(output.shape), sums)
-        else:
-            acc = graph.addOutput(list(output.shape), sums)
-        names = [x.name, w.name, b.name, x_zero.name, w_zero.name]
-        graph.addOperator(op.CONV2D, names, [acc.name], convolution)
-        if integer:
-            _rescale(graph, writer, (dtype, op), case, acc.name, list(output.shape))
-        content = bytes(graph.serialize())
-    return content, [(x.name, "input-0.npy")]
+        of = tools.input(np.ascontiguousarray(x))
+        make(tools, of)
+        return bytes(tools.graph.serialize()), of.tensor.name
 
 
-def _exactly_read(case: Case) -> tuple[Array, list[int]]:
-    """Image and pads (top, bottom, left, right) without what no tap reads: TOSA wants it so."""
-    x, kernel = case.tensors["x"], case.tensors["w"].shape[2:]
-    pads = []
-    for axis, side in ((2, kernel[0]), (3, kernel[1])):
-        step, apart, pad = (
-            case.attributes[key][axis - 2] for key in ("stride", "dilation", "padding")
-        )
-        idle = (x.shape[axis] + 2 * pad - apart * (side - 1) - 1) % step
-        after = pad - min(idle, pad)
-        x = np.take(x, np.arange(x.shape[axis] - (idle - (pad - after))), axis=axis)
-        pads += [pad, after]
-    return x, pads
-
-
-def _rescale(
-    graph: Any, writer: Any, enums: tuple[Any, Any], case: Case, source: str, shape: list[int]
-) -> None:
-    dtype, op = enums
-    outputs = shape[-1]
-    constants = [
-        ("multiplier", [outputs], dtype.INT32, case.tensors["multiplier"].astype(np.int32)),
-        ("shift", [outputs], dtype.INT8, case.tensors["shift"].astype(np.int8)),
-        ("acc-zero", [1], dtype.INT32, np.zeros(1, np.int32)),
-        ("y-zero", [1], dtype.INT8, np.array([case.attributes["y_zero"]], np.int8)),
-    ]
-    names = [
-        graph.addConst(size, kind, value, f"const-{name}").name
-        for name, size, kind, value in constants
-    ]
-    attribute = writer.TosaSerializerAttribute()
-    attribute.RescaleAttribute(
-        True, import_module("tosa.RoundingMode").RoundingMode.SINGLE_ROUND, True, False, False
-    )
-    y = graph.addOutput(shape, dtype.INT8)
-    graph.addOperator(op.RESCALE, [source, *names], [y.name], attribute)
-
-
-def _description(inputs: list[tuple[str, str]], case: Case) -> str:
+def description(name: str, *, integer: bool, double: bool = False, wide: bool = False) -> bytes:
+    """What TOSA's runner reads: which file is which tensor; ``wide`` has int16."""
+    profiles = ["tosa-pro_int" if integer else "tosa-pro_fp"]
+    extensions = {"tosa-ext_doubleround": double, "tosa-ext_int16": wide}
     said = {
         "tosa_file": "test.tosa",
-        "ifm_name": [name for name, _ in inputs],
-        "ifm_file": [file for _, file in inputs],
+        "ifm_name": [name],
+        "ifm_file": ["input-0.npy"],
         "ofm_name": ["result-0"],
         "ofm_file": ["ref-result-0.npy"],
         "expected_failure": False,
         "expected_failure_desc": "",
-        "profile": ["tosa-pro_int" if case.arithmetic == "int8" else "tosa-pro_fp"],
+        "profile": [*profiles, *(name for name, used in extensions.items() if used)],
     }
-    return json.dumps(said, indent=2) + "\n"
-
-
-def _channels_last(array: Array) -> Array:
-    return np.ascontiguousarray(array.transpose(0, 2, 3, 1))
+    return (json.dumps(said, indent=2) + "\n").encode()
