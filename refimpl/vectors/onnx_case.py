@@ -1,40 +1,43 @@
 """A case as an ONNX backend test: ``model.onnx``, and its input and output as ``.pb``. Pure.
 
-    fp32    Conv, Mul, Concat, Add as they are: right within the bound, whatever order they sum in
+    fp32    Conv, Mul, Concat, Add, Softmax as they are: right within the bound, in whatever order
+            they sum
     int8    exact: ConvInteger on x + 128 as uint8 (the zero point moves with it), int32 sums, and
-            requantisation in int64: v = a·m + 2^(s−1) (half_up) or a·m (floor);
-            (v − Mod(v, 2^s)) / 2^s is the floor, whatever the sign
+            every rounding rule as integer nodes (``onnx_integer.py``, ``onnx_rounding.py``)
 
 Kernels and every other constant are in the model; x is its one input, "output" its one output.
 
-Source: ONNX operator set 17; ConvInteger's uint8 is what runtimes implement.
+Source: ONNX operator set 17.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.call import groups_of
-from refimpl.onnx_graph.graph import IR_VERSION, OPSET, Graph, add, join, require_onnx, weight
+from refimpl.onnx_graph.attention import global_attention, local_attention
+from refimpl.onnx_graph.graph import (
+    IR_VERSION,
+    OPSET,
+    Graph,
+    add,
+    join,
+    number,
+    require_onnx,
+    weight,
+)
 from refimpl.onnx_graph.pixel_shift import feature, pssa
 from refimpl.onnx_graph.shifts import convolve, shift
-from refimpl.ops.shift_product import offsets
 from refimpl.vectors.case import Case
+from refimpl.vectors.onnx_integer import INTEGER, reached
 
-Build = Callable[["Model", Case], str]
-ROUNDINGS = ("half_up", "floor")
-
-
-class Model(Graph):
-    """A graph whose constants may be of any type."""
-
-    def constant(self, name: str, values: Array) -> str:
-        """Store an array under a name of its own."""
-        key = f"{name}_{len(self.constants)}"
-        self.constants[key] = np.ascontiguousarray(values)
-        return key
+Build: TypeAlias = Callable[[Graph, Case], str]
+NOT_IN_ONNX = frozenset(  # declared choices that a graph here would not follow
+    {"product", "product_format", "clip", "output_format", "w_zero"}
+    | {"output", "product_cast", "accumulation", "softmax", "probabilities", "rsqrt"}
+)
 
 
 def onnx_files(case: Case, output: Array) -> Iterator[tuple[str, bytes]]:
@@ -65,7 +68,7 @@ def onnx_model(case: Case) -> Any:
     helper = onnx.helper
     must_be_onnx(case)
     x = case.tensors["x"]
-    graph = Model(dtype=np.dtype(np.float32), size=(x.shape[2], x.shape[3]))
+    graph = Graph(dtype=np.dtype(np.float32), size=(x.shape[2], x.shape[3]))
     result = BUILDERS[case.operator, case.arithmetic](graph, case)
     graph.nodes.append(helper.make_node("Identity", [result], ["output"], "output"))
     kind = helper.np_dtype_to_tensor_dtype(x.dtype)
@@ -97,15 +100,24 @@ def must_be_onnx(case: Case) -> None:
         With what there are graphs of.
     """
     if (case.operator, case.arithmetic) not in BUILDERS:
-        known = ", ".join(sorted({arithmetic for _, arithmetic in BUILDERS}))
-        raise ValueError(f"case {case.id} must be in {known} to have an ONNX graph")
+        known = ", ".join(
+            f"{arithmetic} ({', '.join(o for o, a in BUILDERS if a == arithmetic)})"
+            for arithmetic in dict.fromkeys(arithmetic for _, arithmetic in BUILDERS)
+        )
+        raise ValueError(
+            f"case {case.id} must be in {known} to have an ONNX graph, not {case.operator} in "
+            f"{case.arithmetic}"
+        )
     if groups_of(case.attributes) > 1 and case.operator != "conv2d":
         raise ValueError(f"case {case.id} must have 1 group, or be a conv2d, to have an ONNX graph")
-    if case.arithmetic == "int8" and case.attributes["rounding"] not in ROUNDINGS:
-        raise ValueError(
-            f"case {case.id} must round {' or '.join(ROUNDINGS)} to have an ONNX graph, not "
-            f"{case.attributes['rounding']}"
-        )
+    own = NOT_IN_ONNX & set(case.attributes)
+    declared = case.attributes.get("accumulator", {})
+    plain = declared.get("bits", 32) == 32 and declared.get("overflow", "wrap") == "wrap"
+    if own or not plain:
+        what = f"without {', '.join(sorted(own))}" if own else "of an int32 accumulator that wraps"
+        raise ValueError(f"case {case.id} must be {what} to have an ONNX graph")
+    if case.attributes.get("statistics", "given") != "given":
+        raise ValueError(f"case {case.id} must be given its statistics to have an ONNX graph")
 
 
 def _options(case: Case) -> dict[str, Any]:
@@ -119,7 +131,7 @@ def _options(case: Case) -> dict[str, Any]:
     return found
 
 
-def _conv2d(graph: Model, case: Case) -> str:
+def _conv2d(graph: Graph, case: Case) -> str:
     padding = case.attributes.get("padding")
     steps = {key: value for key, value in _options(case).items() if key in {"stride", "dilation"}}
     return convolve(
@@ -133,23 +145,23 @@ def _conv2d(graph: Model, case: Case) -> str:
     )
 
 
-def _shift_product(graph: Model, case: Case) -> str:
+def _shift_product(graph: Graph, case: Case) -> str:
     products = [
         add(graph, "Mul", ("x", shift(graph, "x", offset, case.attributes["boundary"])))
-        for offset in _reached(case)
+        for offset in reached(case)
     ]
     return join(graph, products, axis=1)
 
 
-def _pssa(graph: Model, case: Case) -> str:
+def _pssa(graph: Graph, case: Case) -> str:
     return pssa(graph, "x", case.tensors, _options(case))
 
 
-def _fused(graph: Model, case: Case) -> str:
+def _fused(graph: Graph, case: Case) -> str:
     return feature(graph, "x", case.tensors, _options(case), None)
 
 
-def _xvolution(graph: Model, case: Case) -> str:
+def _xvolution(graph: Graph, case: Case) -> str:
     steps = {key: value for key, value in _options(case).items() if key in {"stride", "dilation"}}
     branches = []
     for which in "ca":
@@ -169,107 +181,60 @@ def _xvolution(graph: Model, case: Case) -> str:
     return add(graph, "Add", branches)
 
 
-def _reached(case: Case) -> list[tuple[int, int]]:
-    directions = [tuple(each) for each in case.attributes["directions"]]
-    return list(offsets(directions, case.attributes["length"]))
-
-
-def _sum_int8(graph: Model, source: str, case: Case, zero: int, w: Array) -> str:
-    """int32 Σ (source − zero)·w of an int8 tensor."""
-    wide = add(graph, "Cast", (source,), {"to": 6})
-    moved = add(graph, "Add", (wide, graph.constant("offset", np.array(128, np.int32))))
-    unsigned = add(graph, "Cast", (moved,), {"to": 2})
-    zeros = graph.constant("zero", np.array(zero + 128, np.uint8))
-    padding = list(case.attributes.get("padding") or [(side - 1) // 2 for side in w.shape[2:]])
-    attributes = {
-        "strides": list(case.attributes["stride"]),
-        "dilations": list(case.attributes["dilation"]),
-        "pads": [*padding, *padding],
-        "group": groups_of(case.attributes),
-    }
-    kernels = graph.constant("w", w)
-    return add(graph, "ConvInteger", (unsigned, kernels, zeros), attributes)
-
-
-def _requantised(
-    graph: Model, wide: str, case: Case, factor: tuple[Array, Array], zero: int
-) -> tuple[str, str]:
-    """int64 before the clip, and int8 after it."""
-    shape = (1, -1, 1, 1)
-    multiplier, shifts = (each.astype(np.int64).reshape(shape) for each in factor)
-    power = np.int64(1) << shifts
-    value = add(graph, "Cast", (wide,), {"to": 7})
-    value = add(graph, "Mul", (value, graph.constant("multiplier", multiplier)))
-    if case.attributes["rounding"] == "half_up":
-        value = add(graph, "Add", (value, graph.constant("half", power // 2)))
-    step = graph.constant("power", power)
-    rest = add(graph, "Mod", (value, step))
-    whole = add(graph, "Div", (add(graph, "Sub", (value, rest)), step))
-    before = add(graph, "Add", (whole, graph.constant("zero", np.array(zero, np.int64))))
-    return before, _clipped(graph, before)
-
-
-def _clipped(graph: Model, before: str) -> str:
-    low, high = (graph.constant("limit", np.array(limit, np.int64)) for limit in (-128, 127))
-    return add(graph, "Cast", (add(graph, "Clip", (before, low, high)),), {"to": 3})
-
-
-def _biased(graph: Model, sums: str, b: Array | None) -> str:
-    if b is None:
-        return sums
-    return add(graph, "Add", (sums, graph.constant("b", b.reshape(1, -1, 1, 1))))
-
-
-def _factor(case: Case, suffix: str = "", prefix: str = "") -> tuple[Array, Array]:
-    return (
-        case.tensors[f"{prefix}multiplier{suffix}"],
-        case.tensors[f"{prefix}shift{suffix}"],
+def _batch_norm(graph: Graph, case: Case) -> str:
+    """Operation by operation: runtimes give BatchNormalization another order of its own."""
+    mean, variance = (
+        weight(graph, name, case.tensors[name].reshape(-1, 1, 1)) for name in ("mean", "var")
     )
+    return _affine(graph, add(graph, "Sub", ("x", mean)), variance, case)
 
 
-def _conv2d_int8(graph: Model, case: Case, suffix: str = "", zero: int | None = None) -> str:
-    sums = _sum_int8(graph, "x", case, case.attributes["x_zero"], case.tensors[f"w{suffix}"])
-    biased = _biased(graph, sums, case.tensors.get(f"b{suffix}"))
-    y_zero = case.attributes["y_zero"] if zero is None else zero
-    return _requantised(graph, biased, case, _factor(case, suffix), y_zero)[1]
+def _training(graph: Graph, case: Case) -> str:
+    """Both branches, each normalised by the mean and variance of its own batch."""
+    steps = {key: value for key, value in _options(case).items() if key in {"stride", "dilation"}}
+    branches = []
+    for which in "ca":
+        graph.prefix = f"{which}_"
+        own = {"w": case.tensors[f"w_{which}"]}
+        if f"b_{which}" in case.tensors:
+            own["b"] = case.tensors[f"b_{which}"]
+        if which == "c":
+            y = convolve(graph, "x", ("w", own["w"]), own.get("b"), **steps)
+        else:
+            y = pssa(graph, "x", own, _options(case))
+        branches.append(_normalised(graph, y, case, which))
+    graph.prefix = ""
+    return add(graph, "Add", branches)
 
 
-def _shift_product_int8(graph: Model, case: Case) -> str:
-    wide = add(graph, "Cast", ("x",), {"to": 6})
-    zero = graph.constant("zero", np.array(case.attributes["x_zero"], np.int32))
-    centred = add(graph, "Sub", (wide, zero))
-    products = [
-        add(graph, "Mul", (centred, shift(graph, centred, offset, case.attributes["boundary"])))
-        for offset in _reached(case)
-    ]
-    joined = join(graph, products, axis=1)
-    return _requantised(graph, joined, case, _factor(case, "", "t_"), case.attributes["t_zero"])[1]
+def _normalised(graph: Graph, y: str, case: Case, which: str) -> str:
+    axes = {"axes": [0, 2, 3], "keepdims": 1}
+    apart = add(graph, "Sub", (y, add(graph, "ReduceMean", (y,), axes)))
+    variance = add(graph, "ReduceMean", (add(graph, "Mul", (apart, apart)),), axes)
+    return _affine(graph, apart, variance, case, f"_{which}")
 
 
-def _pssa_int8(graph: Model, case: Case, suffix: str = "", zero: int | None = None) -> str:
-    product = _shift_product_int8(graph, case)
-    sums = _sum_int8(graph, product, case, case.attributes["t_zero"], case.tensors[f"w{suffix}"])
-    biased = _biased(graph, sums, case.tensors.get(f"b{suffix}"))
-    y_zero = case.attributes["y_zero"] if zero is None else zero
-    return _requantised(graph, biased, case, _factor(case, suffix), y_zero)[1]
+def _affine(graph: Graph, apart: str, variance: str, case: Case, suffix: str = "") -> str:
+    """Centred numbers times γ/√(σ² + ε), plus β."""
+    raised = add(graph, "Add", (variance, number(graph, case.attributes["eps"])))
+    gamma, beta = (
+        weight(graph, name, case.tensors[f"{name}{suffix}"].reshape(-1, 1, 1))
+        for name in ("gamma", "beta")
+    )
+    factor = add(graph, "Div", (gamma, add(graph, "Sqrt", (raised,))))
+    return add(graph, "Add", (add(graph, "Mul", (apart, factor)), beta))
 
 
-def _fused_int8(graph: Model, case: Case) -> str:
-    product, w = _shift_product_int8(graph, case), case.tensors["w"]
-    channels = case.tensors["x"].shape[1]
-    own = _sum_int8(graph, "x", case, case.attributes["x_zero"], w[:, :channels])
-    other = _sum_int8(graph, product, case, case.attributes["t_zero"], w[:, channels:])
-    biased = _biased(graph, add(graph, "Add", (own, other)), case.tensors.get("b"))
-    return _requantised(graph, biased, case, _factor(case), case.attributes["y_zero"])[1]
-
-
-def _xvolution_int8(graph: Model, case: Case) -> str:
-    branches = [
-        add(graph, "Cast", (branch,), {"to": 7})
-        for branch in (_conv2d_int8(graph, case, "_c", 0), _pssa_int8(graph, case, "_a", 0))
-    ]
-    zero = graph.constant("zero", np.array(case.attributes["y_zero"], np.int64))
-    return _clipped(graph, add(graph, "Add", (add(graph, "Add", branches), zero)))
+def _attention(graph: Graph, case: Case) -> str:
+    arrays = {name: case.tensors[name][:, :, 0, 0] for name in ("w_q", "w_k", "w_v")}
+    keys = ("heads", "scale", "normalise", "stride", "kernel", "dilation")
+    options = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in case.attributes.items()
+        if key in keys
+    }
+    make = {"global_attention": global_attention, "local_attention": local_attention}
+    return make[case.operator](graph, "x", arrays, options)
 
 
 BUILDERS: Mapping[tuple[str, str], Build] = {
@@ -278,9 +243,9 @@ BUILDERS: Mapping[tuple[str, str], Build] = {
     ("pssa", "fp32"): _pssa,
     ("xvolution", "fp32"): _xvolution,
     ("xvolution_fused", "fp32"): _fused,
-    ("conv2d", "int8"): _conv2d_int8,
-    ("shift_product", "int8"): _shift_product_int8,
-    ("pssa", "int8"): _pssa_int8,
-    ("xvolution", "int8"): _xvolution_int8,
-    ("xvolution_fused", "int8"): _fused_int8,
+    ("batch_norm", "fp32"): _batch_norm,
+    ("xvolution_training", "fp32"): _training,
+    ("global_attention", "fp32"): _attention,
+    ("local_attention", "fp32"): _attention,
+    **{(operator, "int8"): make for operator, make in INTEGER.items()},
 }

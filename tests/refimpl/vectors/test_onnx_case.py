@@ -1,27 +1,21 @@
 """ONNX backend tests of cases in ONNX's evaluator: integers to the bit, floats within the bound."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from refimpl.bitexact.bounds import bound_output
 from refimpl.bitexact.operators import OPERATORS
+from refimpl.bitexact.requantise import ROUNDINGS
 from refimpl.vectors.case import Choices
 from refimpl.vectors.onnx_case import BUILDERS, must_be_onnx, onnx_files
 from refimpl.vectors.stages import stages
 from refimpl.vectors.stimuli import Sizes, random_cases
+from tests.refimpl.vectors.onnx_cases import exported
 
 onnx = pytest.importorskip("onnx")
-CASES = [
-    case
-    for stride, rounding in ((1, "half_up"), (2, "floor"))
-    for case in random_cases(
-        OPERATORS,
-        Sizes(batch=1, channels=2, outputs=3, height=5, width=4, stride=stride),
-        Choices(rounding=rounding),
-        seed=rounding.replace("_", "-"),
-    )
-    if (case.operator, case.arithmetic) in BUILDERS
-]
+CASES = exported(Sizes(batch=2, channels=2, outputs=4, height=5, width=4))
 CASES += random_cases(["conv2d"], Sizes(batch=1, channels=4, outputs=6, groups=2), Choices())
 
 
@@ -38,12 +32,21 @@ def test_the_model_gives_the_golden_output(case):
     )
     np.testing.assert_array_equal(expected, golden)
     (y,) = ReferenceEvaluator(model).run(None, {"x": x})
-    assert y.dtype == golden.dtype
+    assert (y.dtype, y.shape) == (golden.dtype, golden.shape)
     if case.arithmetic == "int8":
         np.testing.assert_array_equal(y, golden)
     else:
         of = bound_output(case.operator, case.tensors, case.attributes)
         assert (np.abs(y.astype(float) - of.reference) <= of.bound).all()
+
+
+def test_every_operator_that_has_a_graph_is_tried_in_every_rounding():
+    tried = {(case.operator, case.arithmetic) for case in CASES}
+    assert tried == set(BUILDERS)
+    assert set(OPERATORS) <= {operator for operator, _ in tried}
+    for operator, arithmetic in tried:
+        rules = {case.attributes.get("rounding") for case in CASES if case.operator == operator}
+        assert arithmetic == "fp32" or set(ROUNDINGS) <= rules
 
 
 def test_the_same_case_is_the_same_bytes():
@@ -52,9 +55,20 @@ def test_the_same_case_is_the_same_bytes():
     assert dict(onnx_files(case, golden)) == dict(onnx_files(case, golden))
 
 
-def test_a_rounding_without_a_graph_is_refused():
-    (case,) = random_cases(
-        ["conv2d"], Sizes(), Choices(arithmetics=("int8",), rounding="half_even")
-    )
-    with pytest.raises(ValueError, match="must round half_up or floor to have an ONNX graph"):
-        must_be_onnx(case)
+@pytest.mark.parametrize(
+    ("operator", "arithmetic", "other", "sentence"),
+    [
+        ("conv2d", "bf16", {}, r"must be in fp32 \(conv2d, .*\) to have an ONNX graph, not conv2d"),
+        ("global_attention", "int8", {}, r"int8 \(conv2d, .*, batch_norm\) to have an ONNX graph"),
+        ("pssa_backward", "fp32", {}, "to have an ONNX graph, not pssa_backward in fp32"),
+        ("pssa", "int8", {"product": "wide"}, "must be without product to have an ONNX graph"),
+        ("conv2d", "int8", {"clip": [0, 1], "w_zero": 1}, "must be without clip, w_zero to have"),
+        ("conv2d", "int8", {"accumulator": {"bits": 24}}, "must be of an int32 accumulator that"),
+        ("conv2d", "fp32", {"accumulation": {"format": "fp16"}}, "must be without accumulation to"),
+        ("batch_norm", "fp32", {"statistics": "batch"}, "must be given its statistics to have"),
+    ],
+)
+def test_what_has_no_graph_is_refused(operator, arithmetic, other, sentence):
+    (case,) = random_cases([operator], Sizes(), Choices(arithmetics=(arithmetic,)))
+    with pytest.raises(ValueError, match=sentence):
+        must_be_onnx(replace(case, attributes={**case.attributes, **other}))
