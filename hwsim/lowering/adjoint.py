@@ -6,6 +6,7 @@ Given ∂y, the gradient of a loss with respect to the result, every step passes
                   ∂w = ∂y · windows of x, one matrix product per group;  ∂start = Σ ∂y
     add           ∂y to both; subtract: −∂y to the second; multiply: ∂y times the other
     square        2·∂y ⊙ x;  scale: factor·∂y;  affine (a, b): a·∂y, Σ ∂y·x, Σ ∂y
+    root-inverse  −½·∂y ⊙ y³, for y = 1/√(x + ε)
     relu          ∂y where x > 0
     softmax       y ⊙ (∂y − Σ y ⊙ ∂y)
     sum           ∂y everywhere that was summed
@@ -212,6 +213,18 @@ def _square(pull: _Pull, step: Step, dy: Ref) -> None:
     pull.give(step.reads[0], twice)
 
 
+def _scale(pull: _Pull, step: Step, dy: Ref) -> None:
+    pull.give(step.reads[0], pull.elements("scale", dy, factor=step.attributes["factor"]))
+
+
+def _root_inverse(pull: _Pull, step: Step, dy: Ref) -> None:
+    y = _written(pull, step)
+    cube = pull.elements("multiply", pull.elements("square", y), y)
+    pull.give(
+        step.reads[0], pull.elements("scale", pull.elements("multiply", dy, cube), factor=-0.5)
+    )
+
+
 def _affine(pull: _Pull, step: Step, dy: Ref) -> None:
     x, scale, offset = step.reads
     pull.give(x, pull.elements("multiply", dy, pull.ref(scale)))
@@ -296,6 +309,8 @@ _RULES: Mapping[str, Callable[[_Pull, Step, Ref], None]] = {
     "subtract": _subtract,
     "multiply": _multiply,
     "square": _square,
+    "scale": _scale,
+    "root-inverse": _root_inverse,
     "affine": _affine,
     "relu": _relu,
     "softmax": _softmax,

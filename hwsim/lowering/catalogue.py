@@ -47,6 +47,9 @@ FORMS: Mapping[str, Form] = MappingProxyType(
         "aa-convolution": Form(
             dense.aa_convolution, "convolution beside multi-head attention, concatenated (AA-Net)"
         ),
+        "aa-convolution-position": Form(
+            dense.aa_convolution_position, "the same with relative position logits"
+        ),
         "local-attention": Form(
             local.local_attention, "unnormalised attention in a window (Eq. 9)"
         ),
@@ -54,6 +57,9 @@ FORMS: Mapping[str, Form] = MappingProxyType(
         "pssa": Form(pixel_shift.pssa, "pixel-shift attention alone"),
         "xvolution-training": Form(
             pixel_shift.training, "convolution and pixel-shift attention, each normalised, summed"
+        ),
+        "xvolution-training-batch": Form(
+            pixel_shift.training_batch, "the same, normalised by the batch's own statistics"
         ),
         "xvolution-training-local": Form(
             local.training_local, "convolution and attention in a window (Eq. 9), summed"

@@ -9,6 +9,8 @@
     attention-unnormalised   q·(kᵀ·v): unnormalised, the context first
     aa-convolution        convolution beside multi-head softmax attention, concatenated (AA-Net),
                           without position logits
+    aa-convolution-position   the same with them: each query also against a table of the 2H − 1
+                          displacements down and one of the 2W − 1 across, shared by the heads
 
 1/√d is folded into the weights of the queries. With a stride, queries stand at the strided pixels,
 keys and values at all of them.
@@ -108,10 +110,17 @@ def attention_context(build: Build, site: Convolution, options: Options, x: Ref)
 
 
 def aa_convolution(build: Build, site: Convolution, options: Options, x: Ref) -> Ref:
-    """AA-Net: convolution to some output channels, attention to the others.
+    """AA-Net: convolution to some output channels, attention to the others."""
+    return _augmented(build, site, options, x, position=False)
 
-    Ratios of the output channels are rounded to whole channels per head, at least one.
-    """
+
+def aa_convolution_position(build: Build, site: Convolution, options: Options, x: Ref) -> Ref:
+    """AA-Net with its relative position logits."""
+    return _augmented(build, site, options, x, position=True)
+
+
+def _augmented(build: Build, site: Convolution, options: Options, x: Ref, *, position: bool) -> Ref:
+    """Ratios of the output channels are rounded to whole channels per head, at least one."""
     heads = options.aa_heads
     depth, values = (
         heads * max(1, round(ratio * site.out_channels / heads))
@@ -125,20 +134,72 @@ def aa_convolution(build: Build, site: Convolution, options: Options, x: Ref) ->
     convolved = static(
         build, site, x, "w_c", "b", label="convolution", channels=site.out_channels - values
     )
-    attended = softmax_attention(build, site, x, values, depth, heads)
+    attended = softmax_attention(build, site, x, values, depth, heads, position=position)
     mixed = build.mix("output projection", attended, build.weight("w_o", values, values))
     return side(convolved, mixed)
 
 
 def softmax_attention(
-    build: Build, site: Convolution, x: Ref, outputs: int, depth: int | None, heads: int
+    build: Build,
+    site: Convolution,
+    x: Ref,
+    outputs: int,
+    depth: int | None,
+    heads: int,
+    *,
+    position: bool = False,
 ) -> Ref:
     """Multi-head softmax attention to ``outputs`` channels, as an image."""
     q, k, v = projections(build, site, x, outputs, depth)
     queries, keys, values = (tokens(each, heads) for each in (q, k, v))
     scores = build.product("scores", queries, keys.transpose(0, 2, 1))
+    if position:
+        scores = _with_position(build, site, scores, queries, q.shape[2:])
     weights = build.softmax("softmax", scores)
     return image(build.product("weighted sum", weights, values), q, outputs)
+
+
+def _with_position(
+    build: Build, site: Convolution, scores: Ref, queries: Ref, grid: tuple[int, ...]
+) -> Ref:
+    """Scores (count, i·j, h·w) plus ⟨q, r^H_Δy⟩ + ⟨q, r^W_Δx⟩ of every query and key."""
+    (count, _, depth), (rows, cols) = queries.shape, grid
+    high, wide = site.height, site.width
+    shape = (count, rows, cols, high, wide)
+    total = scores.reshape(*shape)
+    down, across = (
+        build.product(
+            f"{name} logits",
+            queries.reshape(1, count * rows * cols, depth),
+            build.weight(name, 2 * size - 1, depth)
+            .reshape(1, 2 * size - 1, depth)
+            .transpose(0, 2, 1),
+        ).reshape(count, rows, cols, 2 * size - 1)
+        for name, size in (("rel_h", high), ("rel_w", wide))
+    )
+    by_row = _by_place(down.transpose(0, 2, 1, 3), high, site.stride).transpose(0, 2, 1, 3)
+    by_col = _by_place(across, wide, site.stride)
+    for logits in (
+        by_row.reshape(count, rows, cols, high, 1).expand(4, wide),
+        by_col.reshape(count, rows, cols, 1, wide).expand(3, high),
+    ):
+        total = build.elements("position logits", "add", total, logits)
+    return total.reshape(*scores.shape)
+
+
+def _by_place(logits: Ref, size: int, stride: int) -> Ref:
+    """Logits (…, query, displacement) as (…, query, place of the key): every row starts earlier.
+
+    Number t − s·j + size − 1 of query j stands at j·(2·size − 1 − s) + t + size − 1 of all numbers
+    one after another, so they are those of rows that are s shorter.
+    """
+    *outer, queries, span = logits.shape
+    if queries == 1:
+        return logits.slice(3, size - 1, 2 * size - 1)
+    pitch = span - stride
+    flat = logits.reshape(*outer, queries * span).slice(2, size - 1, queries * span)
+    rows = flat.pad(2, 0, queries * pitch - flat.shape[2]).reshape(*outer, queries, pitch)
+    return rows.slice(3, 0, size)
 
 
 def projections(

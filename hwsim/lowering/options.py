@@ -28,7 +28,8 @@ class Options:
     ``directions`` are (down, right) offsets, ``length`` their factor, ``boundary`` that of the
     shift. ``shift_kernel`` is the side of the pixel-shift branch's kernel, ``window`` that of local
     attention. ``depth`` counts channels of queries and keys over all ``heads``. Ratios are of the
-    output channels. Blocks are queries and keys of attention that keeps no scores.
+    output channels. Blocks are queries and keys of attention that keeps no scores. ``epsilon`` is
+    added to a batch's variance.
     """
 
     directions: tuple[Offset, ...] = FOUR_DIRECTIONS
@@ -49,6 +50,7 @@ class Options:
     involution_group: int = 16
     involution_reduction: int = 4
     neighbourhood_head: int = 32
+    epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
         one_of("boundary", self.boundary, BOUNDARIES)
@@ -76,6 +78,8 @@ class Options:
         for name in ("key_ratio", "value_ratio"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie between 0 and 1, not be {getattr(self, name)}")
+        if not self.epsilon > 0:
+            raise ValueError(f"epsilon must be above 0, not {self.epsilon}")
         if not self.directions or (0, 0) in self.directions:
             raise ValueError("directions must be at least one offset other than (0, 0)")
 

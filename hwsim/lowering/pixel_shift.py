@@ -4,6 +4,8 @@ With T(x) = concat_d x ⊙ shift(x, L·d), D directions:
 
     pssa                   conv(T(x), w_a) + b
     xvolution-training     BN(conv(x, w_c)) + BN(conv(T(x), w_a)); each normalisation an affine map
+    xvolution-training-batch   the same with the batch's own mean and variance: six passes over each
+                           branch's result before the sum, as in a training step
     xvolution-fused        conv([x; T(x)], w) + b                            feature form, one pass
     xvolution-two-pass     conv(x, w_c) + b, then conv(T(x), w_a) into the same sums
     xvolution-tied         conv(x ⊙ (1 + Σ_d α_d ⊙ shift(x, L·d)), w) + b
@@ -40,6 +42,17 @@ def training(build: Build, site: Convolution, options: Options, x: Ref) -> Ref:
     convolved = normalised(build, static(build, site, x, "w_c", None, label="plain branch"), "c")
     branch = _branch(build, site, options, shift_product(build, options, x), None)
     return build.elements("sum", "add", convolved, normalised(build, branch, "a"))
+
+
+def training_batch(build: Build, site: Convolution, options: Options, x: Ref) -> Ref:
+    """Both branches, each normalised by the batch's own mean and variance, summed."""
+    convolved = static(build, site, x, "w_c", None, label="plain branch")
+    branch = _branch(build, site, options, shift_product(build, options, x), None)
+    normals = (
+        normalised_by_batch(build, each, name, options.epsilon)
+        for each, name in ((convolved, "c"), (branch, "a"))
+    )
+    return build.elements("sum", "add", *normals)
 
 
 def fused(build: Build, site: Convolution, options: Options, x: Ref) -> Ref:
@@ -173,6 +186,22 @@ def normalised(build: Build, x: Ref, branch: str) -> Ref:
     """A batch normalisation with given statistics: (x − μ)·s + β as s·x + t per channel."""
     scale, offset = (build.weight(f"{name}_{branch}", x.shape[1]) for name in "st")
     return build.affine("affine", x, scale, offset)
+
+
+def normalised_by_batch(build: Build, x: Ref, branch: str, epsilon: float) -> Ref:
+    """γ·(x − μ)/√(σ² + ε) + β with the mean and variance of x itself, per channel."""
+    n, channels, h, w = x.shape
+    share = 1 / (n * h * w)
+    total = build.sum("batch sum", x, 0, 2, 3)
+    mean = build.elements("batch mean", "scale", total, factor=share)
+    centred = build.elements("centred", "subtract", x, mean.everywhere(x))
+    squares = build.elements("squares", "square", centred)
+    power = build.sum("sum of squares", squares, 0, 2, 3)
+    variance = build.elements("batch variance", "scale", power, factor=share)
+    root = build.elements("inverse deviation", "root-inverse", variance, eps=epsilon)
+    normal = build.elements("normal", "multiply", centred, root.everywhere(centred))
+    scale, offset = (build.weight(f"{name}_{branch}", channels) for name in ("gamma", "beta"))
+    return build.affine("affine", normal, scale, offset)
 
 
 def _branch(

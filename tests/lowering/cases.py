@@ -16,18 +16,22 @@ from tests.hwsim.strategies import machines_of_every_kind
 NEIGHBOURS = ("acmix", "involution", "neighbourhood-attention")
 GOLDEN = tuple(form for form in FORMS if form not in NEIGHBOURS)
 """Forms that `refimpl` has an operator of."""
-OUTS = {"aa-convolution": st.integers(3, 7)}
+TRAINING = {"xvolution-training", "xvolution-training-batch"}
+OUTS = dict.fromkeys(("aa-convolution", "aa-convolution-position"), st.integers(3, 7))
 
 
 @st.composite
 def sites(draw, form):
-    """A "same" convolution; also with strides, dilation and, if it stays one, groups."""
+    """A "same" convolution; also with strides, dilation and, if it stays one, groups.
+
+    A batch's own statistics need two values.
+    """
     kernel, dilation = draw(st.sampled_from([1, 3])), draw(st.integers(1, 2))
-    if form == "aa-convolution":
+    if form in OUTS:
         dilation = 1  # it has none
     groups = draw(st.integers(1, 2)) if form == "convolution" else 1
     return Convolution(
-        batch=draw(st.integers(1, 2)),
+        batch=2 if form == "xvolution-training-batch" else draw(st.integers(1, 2)),
         in_channels=groups * draw(st.integers(1, 3)),
         height=draw(st.integers(1, 5)),
         width=draw(st.integers(1, 5)),
@@ -49,7 +53,7 @@ def options_of(draw, form, site):
     larger = [site.kernel_h, 3] if form in one_size else [1, 3]
     kernels = (
         [None, *larger]
-        if form in {"pssa", "xvolution-two-pass", "xvolution-training", "xvolution-kernel-stored"}
+        if form in {"pssa", "xvolution-two-pass", "xvolution-kernel-stored"} | TRAINING
         else [None]
     )
     plain = form == "xvolution-training-sa" or "local" in form

@@ -25,15 +25,19 @@ from refimpl.forms import (
     tied,
     two_pass,
 )
+from refimpl.ops.xvolution_training import xvolution_training
 
 SOFTMAX = {
     "attention",
     "attention-tiled",
     "aa-convolution",
+    "aa-convolution-position",
     "local-attention-softmax",
     "xvolution-training-sa",
 }
-"""Forms that are no polynomial: they agree up to rounding."""
+"""Forms with a softmax: they agree up to rounding."""
+ROOTS = {"xvolution-training-batch"}
+"""Forms with a square root: the same."""
 
 
 def norm(given, branch):
@@ -83,7 +87,7 @@ def _attention(**how):
 
 def _aa(site, options, given):
     more = {"heads": options.aa_heads, "scale": 1, "stride": site.stride}
-    arrays = {"w_o": given["w_o"], "b_c": given["b"]}
+    arrays = {"w_o": given["w_o"], "b_c": given["b"]} | named(given, "rel_h", "rel_w")
     return aa_conv2d(given["x"], given["w_c"], **projections(given), **arrays, **more)
 
 
@@ -109,6 +113,16 @@ def norms(given):
 def _training(site, options, given):
     shifts, steps, _ = arguments(site, options)
     return xvolution(given["x"], given["w_c"], given["w_a"], **norms(given), **shifts, **steps)
+
+
+def batch_norms(given):
+    return named(given, "gamma_c", "beta_c", "gamma_a", "beta_a")
+
+
+def _training_batch(site, options, given):
+    shifts, steps, _ = arguments(site, options)
+    more = batch_norms(given) | shifts | steps | {"eps": options.epsilon}
+    return xvolution_training(given["x"], given["w_c"], given["w_a"], **more).y
 
 
 def _training_local(site, options, given):
@@ -157,10 +171,12 @@ _GOLDEN = {
     "attention-scores": _attention(normalise="none", order="scores"),
     "attention-unnormalised": _attention(normalise="none", order="context"),
     "aa-convolution": _aa,
+    "aa-convolution-position": _aa,
     "local-attention": _local("none"),
     "local-attention-softmax": _local("softmax"),
     "pssa": _pssa,
     "xvolution-training": _training,
+    "xvolution-training-batch": _training_batch,
     "xvolution-training-local": _training_local,
     "xvolution-training-sa": _training_sa,
     "xvolution-fused": _merged(xvolution_fused, "w", "b"),

@@ -13,7 +13,8 @@ from refimpl import (
     xvolution_global_backward,
     xvolution_local_backward,
 )
-from tests.lowering.golden import arguments, norms, projections
+from refimpl.ops.xvolution_training import xvolution_training_backward
+from tests.lowering.golden import arguments, named, norms, projections
 
 
 def gradients(form, site, options, given, dy):
@@ -43,7 +44,7 @@ def _attention(**how):
 
 def _aa(site, options, given, dy):
     more = {"heads": options.aa_heads, "scale": 1, "stride": site.stride}
-    arrays = projections(given) | {"w_o": given["w_o"]}
+    arrays = projections(given) | {"w_o": given["w_o"]} | named(given, "rel_h", "rel_w")
     return _of(aa_conv2d_backward(dy, given["x"], given["w_c"], **arrays, **more), b_c="b")
 
 
@@ -74,6 +75,13 @@ def _training(site, options, given, dy):
     shifts, steps, _ = arguments(site, options)
     more = norms(given) | shifts | steps
     return _normalised(xvolution_backward(dy, given["x"], given["w_c"], given["w_a"], **more))
+
+
+def _training_batch(site, options, given, dy):
+    shifts, steps, _ = arguments(site, options)
+    more = shifts | steps | {"eps": options.epsilon} | named(given, "gamma_c", "gamma_a")
+    grads = xvolution_training_backward(dy, given["x"], given["w_c"], given["w_a"], **more)
+    return {name: each for name, each in _of(grads).items() if name not in {"b_c", "b_a"}}
 
 
 def _training_local(site, options, given, dy):
@@ -136,10 +144,12 @@ _GRADIENTS = {
     "attention-scores": _attention(normalise="none", order="scores"),
     "attention-unnormalised": _attention(normalise="none", order="context"),
     "aa-convolution": _aa,
+    "aa-convolution-position": _aa,
     "local-attention": _local("none"),
     "local-attention-softmax": _local("softmax"),
     "pssa": _pssa,
     "xvolution-training": _training,
+    "xvolution-training-batch": _training_batch,
     "xvolution-training-local": _training_local,
     "xvolution-training-sa": _training_sa,
     "xvolution-fused": _fused,
