@@ -23,6 +23,7 @@ LITERAL = {
     "row-stationary": "hwsim.literal.row_stationary",
     "cube": "hwsim.literal.cube",
     "adder-tree": "hwsim.literal.adder_tree",
+    "outer-product": "hwsim.literal.outer_product",
 }
 """The literal simulation that the tests hold each closed form equal to."""
 

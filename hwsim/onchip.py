@@ -8,8 +8,9 @@ with S_r, S_c and T what lies along rows, columns and time, F_r = ⌈S_r/R⌉ an
     weight-, input-st.    S_r·T·F_c              sums, S_c·T·F_r           S_r·S_c once
 
 A cube of m × n × k and adder trees (m = 1) read the left operand once per column of blocks, the
-right one once, and add to every sum once per block along K. A row-stationary array reads and adds
-what the passes of its mapping do (``hwsim.cycles.row_stationary``).
+right one once, and add to every sum once per block along K. A grid of outer products reads its
+operands as an output-stationary array does, and its sums leave once. A row-stationary array reads
+and adds what the passes of its mapping do (``hwsim.cycles.row_stationary``).
 
 Sums are added where they lie: all but the first addition reads what the one before has written.
 Slices of input channels add to each other in the same way. What is read for the last time, to leave
@@ -25,7 +26,7 @@ from typing import NamedTuple
 from hwsim.cycles.tile import Tile, mapped_cost
 from hwsim.dataflow import DATAFLOWS
 from hwsim.integers import ceil_div
-from hwsim.machine import AdderTrees, Array, Cube, Machine
+from hwsim.machine import AdderTrees, Array, Cube, Machine, OuterProduct
 from hwsim.schedule import tile_of
 from hwsim.tiling import Tiling, pieces
 from hwsim.traffic import Traffic
@@ -62,6 +63,8 @@ def accesses(tile: Tile, machine: Machine) -> Accesses:
         return Accesses(m * k * ceil_div(n, array.n), n * k, m * n * ceil_div(k, array.k))
     if isinstance(array, AdderTrees):
         return Accesses(m * k * ceil_div(n, array.trees), n * k, m * n * ceil_div(k, array.inputs))
+    if isinstance(array, OuterProduct):
+        return Accesses(m * k * ceil_div(n, array.cols), n * k * ceil_div(m, array.rows), m * n)
     cost = mapped_cost(tile, array, machine)
     return Accesses(int(cost.ifmap_words), int(cost.filter_words), int(cost.sum_words) // 2)
 

@@ -50,12 +50,15 @@ class Ports(NamedTuple):
 
 
 class Clock:
-    """Counts cycles: a step lasts until its numbers have passed, one cycle at the least."""
+    """Counts cycles: a step lasts until its numbers have passed, one cycle at the least.
+
+    Beside the steps, rows may pass a port of their own: weights of the next fold, or sums.
+    """
 
     def __init__(self, preloading: Fraction | None = None) -> None:
         self.cycles = 0
         self.preloading = preloading
-        self.waiting: list[Fraction] = []  # rows of the next weights, and what they still lack
+        self.waiting: list[Fraction] = []  # what each row still lacks
 
     def step(self, *wanted: tuple[int, Fraction | None]) -> None:
         """One step of the array, in which so many numbers pass each of some ports."""
@@ -67,11 +70,11 @@ class Clock:
                 return
 
     def preload(self, rows: int, width: int) -> None:
-        """Let the weights of another fold begin to pass."""
+        """Let rows begin to pass."""
         self.waiting = [Fraction(width)] * rows
 
     def wait(self) -> None:
-        """Let time pass until they are there."""
+        """Let time pass until all have passed."""
         while self.waiting:
             self._tick()
 

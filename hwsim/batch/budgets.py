@@ -12,6 +12,7 @@ from hwsim.batch.mapping import Bools, Tiles, band_rows, tiles
 from hwsim.batch.tables import (
     ADDER_TREES,
     CUBE,
+    OUTER_PRODUCT,
     ROW_STATIONARY,
     SYSTOLIC,
     Ints,
@@ -21,6 +22,7 @@ from hwsim.batch.tables import (
 from hwsim.cycles.adder_tree import adder_tree_cycles
 from hwsim.cycles.cube import cube_cycles
 from hwsim.cycles.fed import Feed, fed_cycles, pace
+from hwsim.cycles.outer_product import outer_product_cycles
 from hwsim.cycles.row_stationary import (
     Files,
     Shape,
@@ -129,9 +131,15 @@ def array_cycles(layer: Columns, machine: Columns, cut: Tiles, kind: int) -> Arr
         sides = (machine["a"], machine["b"], machine["c"])
         waits = {"left": machine["d"], "right": machine["e"], "sums": machine["f"]}
         return cube_cycles((pixels, cut.outputs, depth), sides, **waits)
+    if kind == OUTER_PRODUCT:
+        sides = (machine["a"], machine["b"], machine["c"])
+        double = machine["d"] > 0
+        return outer_product_cycles(
+            (pixels, cut.outputs, depth), sides, _feed(machine), double=double
+        )
     if kind == ROW_STATIONARY:
         return _row_stationary(layer, machine, cut)
-    assert kind == ADDER_TREES  # noqa: S101 - there are four kinds
+    assert kind == ADDER_TREES  # noqa: S101 - there are five kinds
     quick = (machine["d"] > 0) & (layer["winograd"] > 0)
     quads = cut.images * ((cut.rows + 1) // 2) * ((layer["out_width"] + 1) // 2)
     return adder_tree_cycles(
@@ -163,12 +171,17 @@ def _systolic(machine: Columns, m: Ints, n: Ints, k: Ints) -> ArrayCycles:
             total = np.where(overlapped, total, serial_cycles(*sides, preloads=preloads))
     if not machine["fed"].any():
         return ArrayCycles(total, folds * depth, 0)
-    wires = [[machine[f"{name}_{part}"] for part in PARTS] for name in Feed._fields]
-    feed = Feed._make(map(tuple, wires))
+    feed = _feed(machine)
     serial = fed_cycles(*sides, feed, preloads=preloads, drains=streams_k)
     fed = np.where(overlapped, total * pace(*sides[:4], feed), serial)
     fed = np.where(machine["fed"] > 0, fed, total)
     return ArrayCycles(fed, folds * depth, fed - total)
+
+
+def _feed(machine: Columns) -> Feed:
+    """The wires at the edges of a grid."""
+    wires = [[machine[f"{name}_{part}"] for part in PARTS] for name in Feed._fields]
+    return Feed._make(map(tuple, wires))
 
 
 def _row_stationary(layer: Columns, machine: Columns, cut: Tiles) -> ArrayCycles:

@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.cycles.fed import Feed
+from hwsim.cycles.fed import FREE, Feed
 from hwsim.cycles.tile import cube_waits, feed_of, files_of, tree_load, wires_of
 from hwsim.dataflow import DATAFLOWS
 from hwsim.heuristic import band_rows, fewest_rows, room_of
-from hwsim.machine import OPERANDS, AdderTrees, Array, Cube, Machine
+from hwsim.machine import OPERANDS, AdderTrees, Array, Cube, Machine, OuterProduct
 from hwsim.tiling import rows_touched
 from hwsim.workload import Convolution
 
@@ -29,7 +29,7 @@ MOST_MACS = 2**44
 LARGEST_RATE = 2**30
 LARGEST_PART = 2**16
 """Numerator and denominator of a rate: ours, for the same reason."""
-SYSTOLIC, CUBE, ADDER_TREES, ROW_STATIONARY = range(4)
+SYSTOLIC, CUBE, ADDER_TREES, ROW_STATIONARY, OUTER_PRODUCT = range(5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +170,10 @@ def _machine_row(machine: Machine) -> dict[str, int]:
 
 
 def _feed_row(machine: Machine) -> dict[str, int]:
-    """What passes the edges of a systolic array: bytes of a number, and the rate as a fraction."""
-    feed = feed_of(machine) if isinstance(machine.array, Array) else None
+    """What passes the edges of a grid: bytes of a number, and the rate as a fraction."""
+    feed = feed_of(machine) if isinstance(machine.array, Array | OuterProduct) else None
     row = {"fed": int(feed is not None)}
-    for name, wire in zip(Feed._fields, feed or ((1, 0, 1),) * 3, strict=True):
+    for name, wire in zip(Feed._fields, feed or FREE, strict=True):
         width, *rate = wire
         _terms("a rate of buffers", Fraction(*rate), machine)
         row |= {f"{name}_bytes": width, f"{name}_above": rate[0], f"{name}_below": rate[1]}
@@ -204,6 +204,9 @@ def _array_row(machine: Machine) -> dict[str, int]:
     elif isinstance(array, AdderTrees):
         load, winograd = tree_load(array, machine), int(array.winograd)
         values = (ADDER_TREES, array.inputs, array.trees, load, winograd, 0, 0, 0)
+    elif isinstance(array, OuterProduct):
+        double = int(array.double_buffered_sums)
+        values = (OUTER_PRODUCT, array.rows, array.cols, array.rank, double, 0, 0, 0)
     else:
         values = (ROW_STATIONARY, *files_of(array), *wires_of(machine))
     return dict(zip(names, values, strict=True))

@@ -41,6 +41,10 @@ class Feed(NamedTuple):
     sums: Wire
 
 
+FREE = Feed((1, 0, 1), (1, 0, 1), (1, 0, 1))
+"""Wires that make nothing wait."""
+
+
 def arriving(numbers: Any, wire: Wire) -> Any:
     """Cycles of a step in which so many numbers pass a wire."""
     width, above, below = wire
@@ -80,9 +84,9 @@ def fed_cycles(
         for (_, many), run_row, load_row in zip(highs, runs, loads, strict=True)
         for (_, across), run, load in zip(wides, run_row, load_row, strict=True)
     )
-    first, last = (_full(highs, wides, grid) for grid in (loads, runs))
+    first, last = (ends(highs, wides, grid) for grid in (loads, runs))
     hidden = first[0] + last[1]
-    for count, before, after in _following(highs, wides, runs, loads):
+    for count, before, after in following(highs, wides, runs, loads):
         hidden = hidden + count * np.maximum(before, after)
     return np.where(preloads, hidden, alone)
 
@@ -97,8 +101,8 @@ def _fold(high: Any, wide: Any, depth: Any, feed: Feed, drains: Any) -> Any:
     return np.where(drains, drained, streamed)
 
 
-def _full(highs: Sizes, wides: Sizes, grid: Grid) -> tuple[Any, Any]:
-    """What belongs to the first fold, and to the last."""
+def ends(highs: Sizes, wides: Sizes, grid: Grid) -> tuple[Any, Any]:
+    """What belongs to the first fold of a product, and to the last."""
     has_high, has_wide = highs[0][1] > 0, wides[0][1] > 0
     first = np.where(
         has_high,
@@ -114,7 +118,7 @@ def _full(highs: Sizes, wides: Sizes, grid: Grid) -> tuple[Any, Any]:
     return first, last
 
 
-def _following(
+def following(
     highs: Sizes, wides: Sizes, runs: Grid, loads: Grid
 ) -> Iterator[tuple[Any, Any, Any]]:
     """How often a fold of one size precedes one of another; its run, and the load of that one."""

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from hwsim.cycles.adder_tree import adder_tree_cycles
 from hwsim.cycles.cube import cube_cycles
-from hwsim.cycles.fed import Feed
+from hwsim.cycles.fed import FREE, Feed
+from hwsim.cycles.outer_product import outer_product_cycles
 from hwsim.cycles.row_stationary import (
     Files,
     RowStationaryCost,
@@ -24,7 +25,7 @@ from hwsim.cycles.row_stationary import (
 from hwsim.cycles.systolic import ArrayCycles, array_cycles
 from hwsim.dataflow import DATAFLOWS
 from hwsim.integers import ceil_div
-from hwsim.machine import AdderTrees, Array, Cube, Machine, RowStationary
+from hwsim.machine import AdderTrees, Array, Cube, Machine, OuterProduct, RowStationary
 from hwsim.workload import Gemm
 
 UNLIMITED = 2**62
@@ -67,6 +68,10 @@ def tile_cycles(tile: Tile, machine: Machine) -> ArrayCycles:
         return _cube(tile, array, machine)
     if isinstance(array, AdderTrees):
         return _adder_trees(tile, array, machine)
+    if isinstance(array, OuterProduct):
+        sides, feed = (array.rows, array.cols, array.rank), feed_of(machine) or FREE
+        double = array.double_buffered_sums
+        return ArrayCycles(*map(int, outer_product_cycles(tile.gemm, sides, feed, double=double)))
     return _row_stationary(tile, array, machine)
 
 
@@ -76,7 +81,7 @@ def uses_winograd(tile: Tile, array: AdderTrees) -> bool:
 
 
 def feed_of(machine: Machine) -> Feed | None:
-    """What the wires at a systolic array's edges carry; ``None`` if nothing limits them."""
+    """What the wires at the edges of a grid carry; ``None`` if nothing limits them."""
     if not any(machine.buffers.rates):
         return None
     widths = (machine.operand_bytes, machine.operand_bytes, machine.accumulator_bytes)
@@ -84,12 +89,9 @@ def feed_of(machine: Machine) -> Feed | None:
         (width, *(rate or Fraction(0)).as_integer_ratio())
         for width, rate in zip(widths, machine.buffers.rates, strict=True)
     )
-    west, north = {
-        "output-stationary": (ifmap, filters),
-        "weight-stationary": (ifmap, filters),
-        "input-stationary": (filters, ifmap),
-    }[machine.dataflow]
-    return Feed(west, north, sums)
+    if machine.dataflow == "input-stationary":
+        return Feed(filters, ifmap, sums)
+    return Feed(ifmap, filters, sums)
 
 
 def cube_waits(cube: Cube, machine: Machine) -> tuple[int, int, int]:

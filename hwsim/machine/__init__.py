@@ -11,6 +11,7 @@ from hwsim.machine.arrays import (
     Array,
     Cube,
     MacArray,
+    OuterProduct,
     RowStationary,
 )
 from hwsim.machine.description import (
@@ -44,6 +45,7 @@ __all__ = [
     "MacArray",
     "Machine",
     "Mover",
+    "OuterProduct",
     "RowStationary",
     "SharedL2",
     "Support",

@@ -6,6 +6,8 @@
     cube                                 ``Cube``: an m × k by k × n product every cycle
     adder-tree                           ``AdderTrees``: one vector of inputs is broadcast to trees
                                          that each hold the weights of one output channel
+    outer-product                        ``OuterProduct``: a column of inputs times a row of weights
+                                         is added to a grid of sums every cycle
 
 Every kind has ``macs_per_cycle``, its peak, and the output channels (``out_step``) and the products
 of one output (``depth_step``) that it works on side by side: tiles are cut by these.
@@ -165,7 +167,42 @@ class AdderTrees:
         return self.inputs
 
 
-MacArray: TypeAlias = Array | RowStationary | Cube | AdderTrees
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OuterProduct:
+    """A grid of ``rows`` × ``cols`` sums, to all of which ``rank`` products are added every cycle.
+
+    Operands are broadcast along rows and columns, so nothing is skewed. ``double_buffered_sums``: a
+    second grid takes the next sums while finished ones leave, a row per cycle.
+    """
+
+    rows: int
+    cols: int
+    rank: int = 1
+    double_buffered_sums: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "cols", "rank"):
+            at_least(f"array.{name}", getattr(self, name), 1)
+        name = "array.double_buffered_sums"
+        instance_of(name, self.double_buffered_sums, bool, "true or false")
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """Peak throughput."""
+        return self.rows * self.cols * self.rank
+
+    @property
+    def out_step(self) -> int:
+        """Output channels side by side."""
+        return self.cols
+
+    @property
+    def depth_step(self) -> int:
+        """Products of one output side by side."""
+        return self.rank
+
+
+MacArray: TypeAlias = Array | RowStationary | Cube | AdderTrees | OuterProduct
 ARRAY_KINDS: Mapping[str, type[MacArray]] = MappingProxyType(
     {
         "output-stationary": Array,
@@ -174,6 +211,7 @@ ARRAY_KINDS: Mapping[str, type[MacArray]] = MappingProxyType(
         "row-stationary": RowStationary,
         "cube": Cube,
         "adder-tree": AdderTrees,
+        "outer-product": OuterProduct,
     }
 )
 """The kind of array each dataflow runs on."""

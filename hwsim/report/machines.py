@@ -15,6 +15,7 @@ from hwsim.machine import (
     EnergyTable,
     MacArray,
     Machine,
+    OuterProduct,
     Support,
     constants,
     source_of,
@@ -86,6 +87,8 @@ def array_words(array: MacArray) -> str:
     """Size of an array in a word."""
     if isinstance(array, Cube):
         return f"{array.m}x{array.n}x{array.k}"
+    if isinstance(array, OuterProduct):
+        return f"{array.rows}x{array.cols} sums of {array.rank}"
     if isinstance(array, AdderTrees):
         return f"{array.trees} trees of {array.inputs}"
     return f"{array.rows}x{array.cols}"

@@ -16,6 +16,7 @@ from hwsim.machine import (
     Cube,
     Dram,
     Machine,
+    OuterProduct,
     RowStationary,
     SharedL2,
     VectorUnit,
@@ -152,10 +153,18 @@ elements = st.builds(
     filter_words=st.integers(4, 40),
     psum_words=st.integers(1, 5),
 )
+outer_products = st.builds(
+    OuterProduct,
+    rows=st.integers(1, 5),
+    cols=st.integers(1, 5),
+    rank=st.integers(1, 4),
+    double_buffered_sums=st.booleans(),
+)
 ARRAYS_OF = dict.fromkeys(DATAFLOWS, grids) | {
     "cube": cubes,
     "adder-tree": trees,
     "row-stationary": elements,
+    "outer-product": outer_products,
 }
 """Arrays of every kind by the dataflow that runs on them."""
 

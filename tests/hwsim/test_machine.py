@@ -200,6 +200,7 @@ def test_constants_are_every_field_by_its_dotted_key_and_absent_parts():
         ("nvdla-small", 128e9, (128 + 64) * 2**10),  # 64 MACs at 1 GHz
         ("nvdla-full", 4096e9, (512 + 256) * 2**10),  # 2048 MACs at 1 GHz
         ("ethos-u55-like", 256e9, 46 * 2**10),  # 256 MACs at 500 MHz
+        ("sme-512-like", 2048e9, (2 * 128 + 64) * 2**10),  # 16 x 16 x 4 at our 1 GHz
         ("davinci-310p", 8.68e12, (1024 + 256) * 2**10),  # 4096 MACs at 1060 MHz
     ],
 )

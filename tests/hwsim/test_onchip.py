@@ -15,7 +15,7 @@ from hwsim.onchip import accesses, on_chip
 from hwsim.search import best_run, run
 from hwsim.tiling import Tiling
 from hwsim.workload import Gemm, matrix_product
-from tests.hwsim.strategies import buffers, elements, machine, machines, workloads
+from tests.hwsim.strategies import buffers, elements, machine, machines, outer_products, workloads
 
 small = st.integers(1, 7)
 
@@ -80,6 +80,20 @@ def test_adder_trees_are_a_cube_that_takes_one_pixel(product, inputs, trees):
     tree = machine(dataflow="adder-tree", array=AdderTrees(inputs=inputs, trees=trees))
     cube = machine(dataflow="cube", array=Cube(m=1, n=trees, k=inputs))
     assert accesses(tile_of(product), tree) == accesses(tile_of(product), cube)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.builds(Gemm, m=small, n=small, k=small), outer_products)
+def test_a_grid_reads_an_operand_for_every_fold_and_its_sums_leave_once(product, array):
+    left = right = leaving = 0
+    for rows in folds(product.m, array.rows):
+        for cols in folds(product.n, array.cols):
+            for depth in folds(product.k, array.rank):
+                left += rows * depth
+                right += depth * cols
+            leaving += rows * cols
+    unit = machine(dataflow="outer-product", array=array)
+    assert accesses(tile_of(product), unit) == (left, right, leaving)
 
 
 @settings(max_examples=80, deadline=None)

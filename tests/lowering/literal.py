@@ -4,8 +4,8 @@ import numpy as np
 
 from hwsim.cycles.row_stationary import Shape, fitting_mapping
 from hwsim.cycles.tile import files_of
-from hwsim.literal import adder_tree, cube, overlapped, row_stationary
-from hwsim.machine import AdderTrees, Array, Cube
+from hwsim.literal import adder_tree, cube, outer_product, overlapped, row_stationary
+from hwsim.machine import AdderTrees, Array, Cube, OuterProduct
 from hwsim.systolic import simulate
 
 
@@ -18,6 +18,8 @@ def literal_product(unit):
         return _cube(array)
     if isinstance(array, AdderTrees):
         return _trees(array)
+    if isinstance(array, OuterProduct):
+        return _outer_products(array)
     return _row_stationary(array)
 
 
@@ -41,6 +43,13 @@ def _cube(array):
         a, b = _matrices(windows, kernels)
         sides = (array.m, array.n, array.k)
         return cube.simulate(a, b, sides, left=2, right=3, sums=1).product
+
+    return run
+
+
+def _outer_products(array):
+    def run(windows, kernels, conv):
+        return outer_product.simulate(*_matrices(windows, kernels), array).product
 
     return run
 
