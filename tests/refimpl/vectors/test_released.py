@@ -3,8 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
 from refimpl.vectors.manifest import ARITHMETIC_VERSION
-from tests.refimpl.vectors.released.sets import committed, hashes, list_of
+from tests.refimpl.vectors.released.sets import committed, extended, hashes, list_of
 
 
 def told(now, then):
@@ -30,6 +32,19 @@ def test_one_changed_byte_is_told_by_its_path():
     assert told(now, then) == [f"changed: {path}"]
     del now[path]
     assert told(now, then) == [f"gone: {path}"]
+
+
+def test_a_list_is_extended_by_what_is_new_and_never_changed():
+    then = committed()
+    path = sorted(then)[0]
+    assert extended(then, {**then, "new/x.npy": "1"}) == {**then, "new/x.npy": "1"}
+    for now in ({**then, path: "0"}, {each: then[each] for each in then if each != path}):
+        with pytest.raises(ValueError, match=f"1 of its paths have other bytes, first {path}"):
+            extended(then, now)
+
+
+def test_every_path_of_the_released_sets_is_in_the_list():
+    assert sorted(set(hashes()) - set(committed())) == []
 
 
 def test_a_released_list_is_never_written_again():

@@ -11,6 +11,16 @@ from refimpl.vectors.stimuli import Sizes, random_cases
 from refimpl.vectors.write import About, Written, set_files
 
 OPERATORS = ("conv2d", "shift_product", "pssa", "xvolution", "xvolution_fused")
+OTHERS = (
+    "batch_norm",
+    "global_attention",
+    "local_attention",
+    "conv2d_backward",
+    "pssa_backward",
+    "xvolution_backward",
+    "xvolution_training",
+)
+GROUPED = ("conv2d", "pssa", "xvolution", "conv2d_backward")
 BOTH = ("int8", "fp32")
 SMALL = Sizes(batch=1, channels=3, outputs=2, height=5, width=4)
 SETS = {
@@ -27,6 +37,41 @@ SETS = {
         chained_cases(("conv2d", "pssa"), SMALL, Choices(arithmetics=("int8",))),
         Written(layout="skew4", kinds=("npy", "hex", "coe", "mif", "h", "npz")),
     ),
+    "others": lambda: (
+        random_cases(OTHERS, SMALL, Choices(arithmetics=BOTH)),
+        Written(kinds=("npy", "hex")),
+    ),
+    "widths": lambda: (
+        random_cases(
+            ("conv2d", "pssa", "global_attention", "pssa_backward"),
+            SMALL,
+            Choices(arithmetics=("int4", "int16", "bf16", "fp16", "fp8_e4m3", "fp8_e5m2")),
+        ),
+        Written(kinds=("npy",)),
+    ),
+    "groups": lambda: (
+        random_cases(
+            GROUPED,
+            Sizes(batch=1, channels=4, outputs=4, height=5, width=4, groups=2),
+            Choices(arithmetics=BOTH, im2col="uvc", k_tile=7),
+        ),
+        Written(kinds=("npy", "hex")),
+    ),
+    "declared": lambda: (
+        random_cases(
+            ("global_attention", "xvolution_training"),
+            SMALL,
+            Choices(
+                arithmetics=("int8",),
+                rounding="float_even",
+                declared={
+                    "softmax": {"kind": "integer", "index_bits": 7},
+                    "rsqrt": {"kind": "table", "index_bits": 6, "interpolation": "linear"},
+                },
+            ),
+        ),
+        Written(kinds=("npy",)),
+    ),
 }
 
 
@@ -40,6 +85,14 @@ def hashes():
             if path != "manifest.json":
                 found[f"{name}/{path}"] = sha256(content).hexdigest()
     return found
+
+
+def extended(then, now):
+    """The hashes of then with those of paths that are new; a changed or missing path is refused."""
+    differing = [path for path in sorted(then) if now.get(path) != then[path]]
+    if differing:
+        raise ValueError(f"{len(differing)} of its paths have other bytes, first {differing[0]}")
+    return now | then
 
 
 def list_of(version=ARITHMETIC_VERSION):
