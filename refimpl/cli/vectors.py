@@ -34,7 +34,7 @@ MOST_COVERED = 2**22  # ours: products of a case whose coverage is taken in pass
 Operators = Annotated[
     list[str] | None,
     typer.Option(
-        "--operator", help=f"Operator on seeded random input: {', '.join(ALL_OPERATORS)}."
+        "--operator", help=f"Operator on seeded random input: {', '.join(ALL_OPERATORS)}; or all."
     ),
 ]
 Layers = Annotated[
@@ -127,7 +127,7 @@ def vectors(
     groups: int = 1,
     seed: Annotated[str, typer.Option(help="Seed of random inputs and weights.")] = "0",
 ) -> None:
-    """Write a set of golden vectors: every operator on random input, unless you choose.
+    """Write a set of golden vectors: what convolves and shifts on random input, unless you choose.
 
     Sizes (--batch … --groups) are those of random inputs; a layer has its own.
 
@@ -189,7 +189,8 @@ def vectors(
         if chain is not None:
             cases += chained_cases(chain.split(","), sizes, choices, seed=seed)
         if operator or not cases:
-            cases += random_cases(operator or OPERATORS, sizes, choices, seed=seed)
+            named = ALL_OPERATORS if operator == ["all"] else operator or OPERATORS
+            cases += random_cases(named, sizes, choices, seed=seed)
         must_concern(cases, choices)
         with progress("writing", len(cases)) as advance:
             files = set_files(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from refimpl import cli
-from refimpl.bitexact.operators import OPERATORS
+from refimpl.bitexact.operators import ALL_OPERATORS, OPERATORS
 from refimpl.vectors.manifest import seal
 
 SMALL = "--batch 1 --channels 2 --outputs 2 --height 4 --width 3"
@@ -80,6 +80,15 @@ def test_a_set_of_everything_is_written_and_verified_and_a_perfect_device_passes
     assert (status, err) == (0, "")
     assert said.endswith(": 0 wrong\n")
     assert "WRONG" not in said
+
+
+def test_all_operators_are_one_word(refimpl, tmp_path):
+    out = tmp_path / "all"
+    status, _, err = refimpl(f"vectors {out} {SMALL} --operator all --arithmetic int8")
+    assert (status, err) == (0, "")
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert [case["operator"] for case in manifest["cases"]] == list(ALL_OPERATORS)
+    assert refimpl(f"verify {out} --recompute")[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_one_changed_byte_is_told_by_its_path():
 
 def test_a_list_is_extended_by_what_is_new_and_never_changed():
     then = committed()
-    path = sorted(then)[0]
+    path = min(then)
     assert extended(then, {**then, "new/x.npy": "1"}) == {**then, "new/x.npy": "1"}
     for now in ({**then, path: "0"}, {each: then[each] for each in then if each != path}):
         with pytest.raises(ValueError, match=f"1 of its paths have other bytes, first {path}"):
