@@ -52,6 +52,12 @@ scores: $(READY) $(TOSA) ## what test sets catch, ours and others' (some minutes
 
 bench-hwsim: $(READY) $(SCALESIM) ## speed of the cost model, beside SCALE-Sim (a minute; be alone)
 	$(BIN)/python -m benchmarks.hwsim_speed
+	$(BIN)/python -m benchmarks.sweep_speed
+
+.PHONY: study
+study: $(READY) ## docs/study.md and docs/study.html: every form everywhere, and the verdict (some minutes)
+	$(BIN)/hwsim study --out "$(OUT)/study"
+	cp "$(OUT)/study/study.md" "$(OUT)/study/study.html" docs/
 
 .PHONY: mutation
 mutation: $(READY) ## small mistakes in the operators, and whether the tests see them (half an hour)

@@ -14,6 +14,7 @@ just within the array's rows times a power of two; and each in full. Ours; not e
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
 from hwsim.integers import ceil_div, chunks
@@ -58,16 +59,18 @@ class TileBytes(NamedTuple):
     ofmap: int
 
 
+@lru_cache(maxsize=16)  # a search asks for a few of them thousands of times
 def bands_of(conv: Convolution, images: int, rows: int) -> tuple[Band, ...]:
     """Bands of at most ``images`` images by ``rows`` output rows, in the order of the walk."""
-    bands = []
-    for count in chunks(conv.batch, images):
-        first = 0
-        for height in chunks(conv.out_height, rows):
-            touched = rows_touched(conv, first, height)
-            bands.append(Band(count, count * height, count * touched))
-            first += height
-    return tuple(bands)
+    one_image, first = [], 0
+    for height in chunks(conv.out_height, rows):
+        one_image.append((height, rows_touched(conv, first, height)))
+        first += height
+    return tuple(
+        Band(count, count * height, count * touched)
+        for count in chunks(conv.batch, images)
+        for height, touched in one_image
+    )
 
 
 def pieces(conv: Convolution, tiling: Tiling, bands: tuple[Band, ...] | None = None) -> Pieces:
@@ -135,12 +138,12 @@ def rows_touched(conv: Convolution, first: int, count: int, *, clipped: bool = T
     extent = conv.dilation * (conv.kernel_h - 1) + 1
     start = first * conv.stride - conv.padding
     if extent >= conv.stride:
-        runs = [(start, start + (count - 1) * conv.stride + extent)]
-    else:
-        runs = [(start + i * conv.stride, start + i * conv.stride + extent) for i in range(count)]
+        end = start + (count - 1) * conv.stride + extent
+        return max(0, min(end, conv.height) - max(start, 0)) if clipped else end - start
     if not clipped:
-        return sum(end - begin for begin, end in runs)
-    return sum(max(0, min(end, conv.height) - max(begin, 0)) for begin, end in runs)
+        return count * extent
+    begins = (start + i * conv.stride for i in range(count))
+    return sum(max(0, min(begin + extent, conv.height) - max(begin, 0)) for begin in begins)
 
 
 def _band_sizes(conv: Convolution) -> list[tuple[int, int]]:

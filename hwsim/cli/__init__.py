@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from hwsim.cli import compare, estimate, machines, report, rtl, study, sweep, validate
+from hwsim.cli import compare, estimate, machines, report, rtl, study, sweep, trace, validate
 from hwsim.cli.terminal import UNUSABLE
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("forms", epilog=estimate.FORMS_EXAMPLES)(estimate.forms_command)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare_command)
 app.command("machines", epilog=machines.EXAMPLES)(machines.machines_command)
 app.command("report", epilog=report.EXAMPLES)(report.report_command)
+app.command("trace", epilog=trace.EXAMPLES)(trace.trace_command)
 app.command("study", epilog=study.EXAMPLES)(study.study_command)
 app.command("validate", epilog=validate.EXAMPLES)(validate.validate_command)
 app.command("sweep", epilog=sweep.SWEEP_EXAMPLES)(sweep.sweep_command)

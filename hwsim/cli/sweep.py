@@ -52,7 +52,8 @@ def sweep_command(
 
     asked = sweeps.read_declaration(declaration)
     typer.echo(
-        f"{asked.machines:,} machines x {len(asked.layers):,} layers = {asked.points:,} points"
+        f"{asked.machines:,} machines x {len(asked.layers):,} layers = {asked.points:,} points: "
+        f"{asked.machines:,} machines x {asked.networks:,} networks"
     )
     parts = sweeps.start(out, asked, resume=resume)
     with sweeps.alone(out):
@@ -70,7 +71,11 @@ def sweep_command(
                 advance()
         seconds = time.perf_counter() - began
     fresh = sum(last - first for first, last in map(parts.stretch, wanted))
-    typer.echo(f"{out}: {parts.count} parts; {fresh:,} points in {seconds:.1f} s")
+    whole = fresh / len(asked.layers) * asked.networks / seconds
+    typer.echo(
+        f"{out}: {parts.count} parts; {fresh:,} points in {seconds:.1f} s, "
+        f"{fresh / seconds:,.0f} a second; whole networks on a machine: {whole:,.0f} a second"
+    )
 
 
 def front_command(

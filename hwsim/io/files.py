@@ -22,14 +22,19 @@ def read_text(path: str | Path, what: str) -> str:
 
 def write_text(path: str | Path, text: str) -> None:
     """Write a file whole or not at all; ``ValueError`` if its directory does not exist."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file whole or not at all; ``ValueError`` if its directory does not exist."""
     target = Path(path)
     if not target.parent.is_dir():
         raise ValueError(f"directory of {target} must exist before the file is written")
     try:
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-                stream.write(text)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
             Path(temporary).chmod(0o644)
             Path(temporary).replace(target)
         except OSError:

@@ -290,10 +290,15 @@ def _fed(merged: PrimitiveCost, machine: Machine, options: Options) -> Primitive
     read = dram_traffic_of(thin, tiling.order, source, machine).ifmap_bytes
     cost = merged.cost
     moved = read + cost.filter_read_bytes
-    return replace(
-        merged,
-        cost=replace(cost, stall_cycles=max(0, cost.stall_cycles - gained), dram_read_bytes=moved),
+    dram = min(gained, cost.stall_cycles)
+    level = min(gained - dram, cost.l2_stall_cycles)
+    fewer = replace(
+        cost,
+        stall_cycles=cost.stall_cycles - dram,
+        l2_stall_cycles=cost.l2_stall_cycles - level,
+        dram_read_bytes=moved,
     )
+    return replace(merged, cost=fewer)
 
 
 def _duration(tiles: Steps, machine: Machine) -> int:

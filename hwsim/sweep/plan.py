@@ -42,6 +42,8 @@ class Plan:
     bases: tuple[Machine, ...]
     varied: tuple[tuple[str, tuple[Value, ...]], ...]
     layers: tuple[Point, ...]
+    networks: int
+    """Whole networks that the layers are of: one for every form, batch and image."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -110,6 +112,7 @@ def plan(
         bases=tuple(bases),
         varied=tuple((key, tuple(values)) for key, values in varied.items()),
         layers=layers,
+        networks=len(networks),
     )
     if made.machines > MOST_MACHINES:
         raise ValueError(
