@@ -4,7 +4,7 @@ A few parts are under way at a time, so memory is bounded however many points th
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
@@ -81,7 +81,7 @@ def on_cluster(parts: Parts, wanted: Sequence[int], address: str) -> Iterator[tu
                 yield numbers[future.key], future.result()
                 if left:
                     running.add(submit())
-        except (OSError, KilledWorker) as error:
+        except (OSError, KilledWorker, CancelledError) as error:
             raise ValueError(
                 f"the cluster at {address} must stay until all is computed, and it went away "
                 f"({error}); what is there is whole, --resume goes on"

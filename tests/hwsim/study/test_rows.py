@@ -8,6 +8,7 @@ from io import StringIO
 import pytest
 from typer.testing import CliRunner
 
+import hwsim
 from hwsim.cli import app
 from hwsim.evaluate import compare_forms
 from hwsim.io import preset
@@ -168,6 +169,28 @@ def test_answers_are_read_back_as_they_were(found, tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match=f"must be JSON of hwsim study, and it is.*{sentence}"):
             read_answers(path)
+
+
+def test_answers_are_a_frame_and_a_picture_in_one_call(found):
+    answers = Answers(rows=tuple(found))
+    for frame in (hwsim.to_pandas(answers), hwsim.to_polars(answers)):
+        assert list(frame["cycles"]) == [row.cycles for row in found]
+        assert list(frame["conv_friendly"]) == [row.friendly for row in found]
+    machines = tuple(each for part in parts(SMALL, [preset("tpu-v1")]) for each in [about(part)])
+    whole = answers._replace(machines=machines)
+    assert len(hwsim.plot(whole, "roofline").axes) == 1
+    assert len(hwsim.plot(whole).axes) == 1
+    with pytest.raises(ValueError, match="what must be one of budget, roofline, not 'traffic'"):
+        hwsim.plot(whole, "traffic")
+    with pytest.raises(ValueError, match="a study must have rows to be drawn, not none"):
+        hwsim.plot(Answers())
+
+
+def about(part):
+    """What a page says of a part's machine, with no row asked."""
+    small = replace(part.study, networks=("resnet34",), stages=("conv5_x",), batches=(1,))
+    asked = part._replace(study=replace(small, forms=("convolution",), training=()))
+    return answered(asked._replace(study=replace(asked.study, growth_sides=(7,)))).machines[0]
 
 
 def test_parts_together_are_the_whole_study(found):
