@@ -9,7 +9,13 @@ from hwsim.workload import Convolution
 SITE = Convolution(
     in_channels=64, out_channels=64, height=28, width=28, kernel_h=3, kernel_w=3, padding=1
 )
-QUADRATIC = {"attention", "attention-scores", "aa-convolution", "xvolution-training-sa"}
+QUADRATIC = {
+    "attention",
+    "attention-scores",
+    "aa-convolution",
+    "aa-convolution-position",
+    "xvolution-training-sa",
+}
 STORED = {"xvolution-kernel-stored"}
 
 
