@@ -27,7 +27,7 @@ from hwsim.lowering import FORMS, convolution_layer
 from hwsim.machine import Machine
 from hwsim.networks import Network, network
 from hwsim.onchip import on_chip
-from hwsim.search import Run, best_run
+from hwsim.search import Run, Searched, best_run
 from hwsim.tiling import Tiling
 from hwsim.traffic import compulsory_traffic
 from hwsim.workload import (
@@ -47,12 +47,14 @@ from hwsim.workload import (
 class PrimitiveCost:
     """One primitive with its cost and tiling, or the ``reason`` why it is not executable.
 
+    ``searched`` says what the tiling is the best of.
     ``way`` names how a product per pixel is done: the cheapest that the machine executes.
     """
 
     primitive: Primitive
     cost: Cost
     tiling: Tiling | None = None
+    searched: Searched | None = None
     way: str | None = None
     reason: str | None = None
 
@@ -228,7 +230,7 @@ def _array_cost(conv: Convolution, run: Run | None, machine: Machine) -> Primiti
     )
     if cost.cycles != run.cycles:
         raise AssertionError(f"budget of {conv} must sum to {run.cycles}, not {cost.cycles}")
-    return PrimitiveCost(primitive=conv, cost=cost, tiling=run.tiling)
+    return PrimitiveCost(primitive=conv, cost=cost, tiling=run.tiling, searched=run.searched)
 
 
 def _missing(work: Primitive, machine: Machine) -> str | None:

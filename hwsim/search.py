@@ -36,11 +36,34 @@ MOST_TILES = 2**17
 """Tiles a candidate may have: ours, so that memory and time stay bounded."""
 
 
+class Searched(NamedTuple):
+    """What a mapping was found among, in numbers of mappings.
+
+    ``equal`` cut into equal tiles, ``others`` leave remainders; so many of those fit, and ``timed``
+    of them were followed tile by tile.
+    """
+
+    equal: int
+    others: int
+    fitting: int
+    timed: int
+
+    @property
+    def sentence(self) -> str:
+        """What was searched, in words."""
+        return (
+            f"{self.equal} mappings into equal tiles and {self.others} others, of which "
+            f"{self.fitting} fit; the fewest cycles, then bytes ({self.timed} of the others timed, "
+            f"no bound of the rest leaves room for less)"
+        )
+
+
 class Run(NamedTuple):
     """A tiled convolution: ``cycles`` with stalls, the array's own, and what it moves.
 
     ``traffic`` is that of DRAM, ``filled`` that of the buffers: the same, unless a second level
-    holds what is read again. ``l2_stall`` of the stalls are its own.
+    holds what is read again. ``l2_stall`` of the stalls are its own. ``searched`` says what it is
+    the best of; ``None`` for a mapping that was given.
     """
 
     cycles: int
@@ -49,6 +72,7 @@ class Run(NamedTuple):
     tiling: Tiling
     filled: Traffic
     l2_stall: int = 0
+    searched: Searched | None = None
 
     @property
     def merit(self) -> tuple[int, int, Tiling]:
@@ -56,36 +80,8 @@ class Run(NamedTuple):
         return self.cycles, self.traffic.total_bytes, self.tiling
 
 
-class Found(NamedTuple):
-    """The best run, and what it was found among.
-
-    ``equal`` mappings into equal tiles, and ``tilings`` others, of which so many fit; ``timed`` of
-    those were followed tile by tile, as the bound of no other leaves room for less.
-    """
-
-    run: Run
-    equal: int
-    tilings: int
-    fitting: int
-    timed: int
-
-    @property
-    def sentence(self) -> str:
-        """What was searched, in words."""
-        return (
-            f"{self.equal} mappings into equal tiles and {self.tilings} others, of which "
-            f"{self.fitting} fit; the fewest cycles, then bytes ({self.timed} of the others timed, "
-            f"no bound of the rest leaves room for less)"
-        )
-
-
 def best_run(conv: Convolution, machine: Machine) -> Run:
     """The best way to run ``conv``; ``ValueError`` if no tile fits, or too many are needed."""
-    return search(conv, machine).run
-
-
-def search(conv: Convolution, machine: Machine) -> Found:
-    """The best way to run ``conv``, and what was searched; ``ValueError`` as ``best_run``."""
     if too_large(conv):
         raise ValueError(_too_many(conv, machine))
     tilings = list(candidates(conv, machine.array))
@@ -101,7 +97,7 @@ def search(conv: Convolution, machine: Machine) -> Found:
     if best is None:
         raise ValueError(_too_small(conv, machine))
     equal_ones = len(ORDERS) * len(uniform_sizes(conv))
-    return Found(best, equal_ones, len(tilings), len(bounded), timed)
+    return best._replace(searched=Searched(equal_ones, len(tilings), len(bounded), timed))
 
 
 def tilings_of(conv: Convolution, machine: Machine) -> tuple[Tiling, ...]:

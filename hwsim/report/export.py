@@ -114,6 +114,7 @@ def _primitive(each: PrimitiveCost, machine: Machine) -> Row:
         "kind": type(each.primitive).__name__.lower(),
         "shape": asdict(each.primitive),
         "tiling": each.tiling._asdict() if each.tiling else None,
+        "searched": each.searched.sentence if each.searched else None,
         "way": each.way,
         "not_executable": each.reason,
         **cost_row(each.cost, machine),

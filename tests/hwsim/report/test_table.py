@@ -92,7 +92,8 @@ def test_the_letters_of_the_last_column_are_explained_and_so_is_the_energy():
     assert [row[-1] for row in rows] == ["a", "b", "c", "abc"]
     assert [line[:3] for line in explained[:3]] == ["a: ", "b: ", "c: "]
     assert all("horowitz-45nm (45 nm)" in line for line in explained[:3])
-    assert explained[3].startswith("energy: without register, array")
+    assert explained[3].startswith("mappings: 572 into equal tiles and 556 others searched")
+    assert explained[4].startswith("energy: without register, array")
     assert "horowitz-45nm (45 nm)" in lines(layer_table(result))[0]
 
 

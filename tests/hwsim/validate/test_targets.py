@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hwsim.cli import app
-from hwsim.cycles.row_stationary import Wires
+from hwsim.cycles.row_stationary import Files, Wires, fitting_mapping
 from hwsim.io.published import published
 from hwsim.report.validation import summary, validation_json, validation_markdown
 from hwsim.validate import Comparison, arrays, eyeriss, nvdla, tpu
@@ -75,6 +75,18 @@ def test_another_reading_of_the_wires_is_seen_to_miss(monkeypatch):
 
 EXACT_COST = eyeriss.row_stationary_cost
 EXACT_CYCLES, EXACT_REPORT = arrays.array_cycles, arrays.report
+
+
+def test_a_mapping_of_our_own_in_place_of_the_published_one_is_seen_to_miss(monkeypatch):
+    """The published mapping is replayed; the one that we would choose uses other elements."""
+    files = Files(12, 14, 12, 224, 24)
+
+    def chosen(row):
+        return fitting_mapping(eyeriss._shape(row), files)
+
+    monkeypatch.setattr(eyeriss, "_placed", chosen)
+    missed = misses(validate(["eyeriss"]))
+    assert {each.quantity for each in missed} >= {"active elements", "global-buffer traffic, MB"}
 
 
 def test_a_broken_model_is_seen_to_miss_rtl_and_scalesim(monkeypatch):
