@@ -43,15 +43,17 @@ def words_bound(conv: Convolution, held: int) -> float:
 
 def window_reuse(conv: Convolution) -> int:
     """In how many windows one number of the image can stand."""
-    shared = gcd(conv.stride, conv.dilation)
-    rows, cols = (ceil_div(side * shared, conv.stride) for side in (conv.kernel_h, conv.kernel_w))
+    rows, cols = (
+        ceil_div(side * gcd(stride, conv.dilation), stride)
+        for side, stride in ((conv.kernel_h, conv.stride), (conv.kernel_w, conv.stride_across))
+    )
     return rows * cols
 
 
 def terms(conv: Convolution) -> int:
     """Products, those with the padding's zeros left out."""
-    rows = _inside(conv, conv.kernel_h, conv.height, conv.out_height)
-    cols = _inside(conv, conv.kernel_w, conv.width, conv.out_width)
+    rows = _inside(conv, conv.kernel_h, conv.height, conv.out_height, conv.stride)
+    cols = _inside(conv, conv.kernel_w, conv.width, conv.out_width, conv.stride_across)
     return conv.batch * conv.out_channels * (conv.in_channels // conv.groups) * rows * cols
 
 
@@ -63,12 +65,12 @@ def on_chip_numbers(machine: Machine) -> int:
     return ceil_div(size, machine.operand_bytes)
 
 
-def _inside(conv: Convolution, kernel: int, size: int, outs: int) -> int:
+def _inside(conv: Convolution, kernel: int, size: int, outs: int, stride: int) -> int:
     """Pairs of an output and a tap along one axis that meet the image, not its padding."""
     met = 0
     for tap in range(kernel):
         offset = tap * conv.dilation - conv.padding
-        first = max(0, ceil_div(-offset, conv.stride))
-        last = min(outs - 1, (size - 1 - offset) // conv.stride)
+        first = max(0, ceil_div(-offset, stride))
+        last = min(outs - 1, (size - 1 - offset) // stride)
         met += max(0, last - first + 1)
     return met

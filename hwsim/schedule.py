@@ -135,6 +135,7 @@ def tile_of(conv: Convolution, images: int, rows: int, outputs: int, channels: i
         kernel_h=conv.kernel_h,
         kernel_w=conv.kernel_w,
         stride=conv.stride,
+        stride_w=conv.stride_across,
     )
 
 

@@ -51,6 +51,7 @@ class Gemm(NamedTuple):
 class Convolution:
     """Two-dimensional convolution of (batch, in_channels, height, width), channels in groups.
 
+    ``stride`` holds for both directions unless ``stride_w`` says otherwise of columns.
     Raises ``ValueError`` for sizes below one, groups that do not divide the channels, and a kernel
     that does not fit in the padded image.
     """
@@ -66,6 +67,7 @@ class Convolution:
     padding: int = 0
     dilation: int = 1
     groups: int = 1
+    stride_w: int | None = None
     label: str = field(default="convolution", compare=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +76,7 @@ class Convolution:
         for name in ("kernel_w", "stride", "dilation", "groups"):
             at_least(f"convolution {name}", getattr(self, name), 1)
         at_least("convolution padding", self.padding, 0)
+        at_least("convolution stride_w", self.stride_across, 1)
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise ValueError(
                 f"groups must divide both channel counts, not be {self.groups} for "
@@ -86,14 +89,19 @@ class Convolution:
             )
 
     @property
+    def stride_across(self) -> int:
+        """Columns from one window to the next."""
+        return self.stride if self.stride_w is None else self.stride_w
+
+    @property
     def out_height(self) -> int:
         """Rows of the output image."""
-        return self._out_size(self.height, self.kernel_h)
+        return self._out_size(self.height, self.kernel_h, self.stride)
 
     @property
     def out_width(self) -> int:
         """Columns of the output image."""
-        return self._out_size(self.width, self.kernel_w)
+        return self._out_size(self.width, self.kernel_w, self.stride_across)
 
     @property
     def taps(self) -> int:
@@ -118,8 +126,8 @@ class Convolution:
         """Numbers in the output."""
         return self.batch * self.out_channels * self.out_height * self.out_width
 
-    def _out_size(self, size: int, kernel: int) -> int:
-        return (size + 2 * self.padding - self.dilation * (kernel - 1) - 1) // self.stride + 1
+    def _out_size(self, size: int, kernel: int, stride: int) -> int:
+        return (size + 2 * self.padding - self.dilation * (kernel - 1) - 1) // stride + 1
 
 
 def matrix_product(

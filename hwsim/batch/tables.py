@@ -130,7 +130,9 @@ def _layer_row(conv: Convolution, tables: _Divisors) -> dict[str, int]:
         "group_numbers": conv.batch * conv.height * conv.width * ins + outs * ins * conv.taps,
         "kernel_h": conv.kernel_h,
         "kernel_w": conv.kernel_w,
-        "winograd": int((conv.kernel_h, conv.kernel_w, conv.stride) == (3, 3, 1)),
+        "winograd": int(
+            (conv.kernel_h, conv.kernel_w, conv.stride, conv.stride_across) == (3, 3, 1, 1)
+        ),
         "macs": conv.macs,
         "extent": extent,
         "stride": conv.stride,

@@ -33,7 +33,10 @@ UNLIMITED = 2**62
 
 
 class Tile(NamedTuple):
-    """Sizes of a tile: ``rows`` × ``width`` output pixels of each of ``images``."""
+    """Sizes of a tile: ``rows`` × ``width`` output pixels of each of ``images``.
+
+    ``stride_w`` is the stride along a row if it is another one.
+    """
 
     images: int
     rows: int
@@ -43,6 +46,7 @@ class Tile(NamedTuple):
     kernel_h: int = 1
     kernel_w: int = 1
     stride: int = 1
+    stride_w: int | None = None
 
     @property
     def pixels(self) -> int:
@@ -77,7 +81,8 @@ def tile_cycles(tile: Tile, machine: Machine) -> ArrayCycles:
 
 def uses_winograd(tile: Tile, array: AdderTrees) -> bool:
     """Whether the tile is convolved in Winograd's way."""
-    return array.winograd and (tile.kernel_h, tile.kernel_w, tile.stride) == (3, 3, 1)
+    strides = tile.stride, tile.stride_w or tile.stride
+    return array.winograd and (tile.kernel_h, tile.kernel_w, *strides) == (3, 3, 1, 1)
 
 
 def feed_of(machine: Machine) -> Feed | None:
@@ -169,7 +174,7 @@ def shape_of(tile: Tile) -> Shape:
         E=tile.rows,
         F=tile.width,
         U=tile.stride,
-        W=(tile.width - 1) * tile.stride + tile.kernel_w,
+        W=(tile.width - 1) * (tile.stride_w or tile.stride) + tile.kernel_w,
     )
 
 

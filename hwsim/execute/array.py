@@ -119,7 +119,7 @@ def _tile_product(
             if not 0 <= below < conv.height:
                 continue
             for column in range(conv.out_width):
-                right = column * conv.stride + v * conv.dilation - conv.padding
+                right = column * conv.stride_across + v * conv.dilation - conv.padding
                 if 0 <= right < conv.width:
                     windows[at, line, column, :, tap] = lines[image, below][:, right]
     sums = product(windows, kernels.reshape(len(tile.outs), len(tile.ins), conv.taps), conv)

@@ -1,8 +1,8 @@
 """Windows over images: a graph's convolutions and poolings as primitives.
 
-A ``Convolution`` has one stride, padding and dilation for both directions. Padding that differs
-between the four sides is written out: the image becomes as much larger, and the zeros count as
-read. Strides or dilations that differ are refused with a reason, except along a side of one pixel.
+A ``Convolution`` has one padding and dilation for both directions. Padding that differs between the
+four sides is written out: the image becomes as much larger, and the zeros count as read. Dilations
+that differ are refused with a reason, except along a side of one pixel.
 A signal is an image of width one.
 """
 
@@ -78,6 +78,8 @@ def convolution(
     height, width = (*image[2:], 1)[:2]
     kernel_h, kernel_w = (*weights[2:], 1)[:2]
     padding, (height, width) = _padding(window, (height, width))
+    down, across = window.strides[0], window.strides[-1]
+    one_column = width == 1 and not padding
     return Convolution(
         batch=image[0],
         in_channels=image[1],
@@ -86,7 +88,8 @@ def convolution(
         out_channels=weights[0],
         kernel_h=kernel_h,
         kernel_w=kernel_w,
-        stride=_one_of("strides", window.strides, image[2:], window.pads),
+        stride=down,
+        stride_w=None if down == across or one_column else across,
         dilation=_one_of("dilations", window.dilations, weights[2:]),
         padding=padding,
         groups=groups,
@@ -109,12 +112,9 @@ def _padding(window: Window, image: tuple[int, int]) -> tuple[int, tuple[int, in
     return 0, (height + added[0], width + added[1])
 
 
-def _one_of(what: str, values: Shape, sizes: Shape, pads: Shape = ()) -> int:
-    """The value for both directions; along a side of one pixel without padding any will do."""
-    sides = len(values)
-    padded = [any(pads[i::sides]) if pads else False for i in range(sides)]
-    free = [size == 1 and not pad for size, pad in zip(sizes, padded, strict=True)]
-    bound = {value for value, any_will_do in zip(values, free, strict=True) if not any_will_do}
+def _one_of(what: str, values: Shape, sizes: Shape) -> int:
+    """The value for both directions; along a side of one pixel any will do."""
+    bound = {value for value, size in zip(values, sizes, strict=True) if size > 1}
     if len(bound) > 1:
         raise UnmodelledError(f"{what} {'x'.join(map(str, values))} that differ have no primitive")
     return bound.pop() if bound else values[0]

@@ -66,6 +66,7 @@ def convolutions(draw):
         "kernel_h": draw(st.integers(1, 4)),
         "kernel_w": draw(st.integers(1, 3)),
         "stride": draw(st.integers(1, 4)),
+        "stride_w": draw(st.none() | st.integers(1, 3)),
         "padding": draw(st.integers(0, 2)),
         "dilation": draw(st.integers(1, 2)),
     }

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim.execute import array, dynamic, execute
+from hwsim.execute import Measured, array, dynamic, execute
 from hwsim.execute.dynamic import WAYS
 from hwsim.lowering import Options, build, write
 from hwsim.workload import Convolution
-from tests.hwsim.strategies import ARRAYS_OF, buffers, machine
+from refimpl import conv2d
+from tests.hwsim.strategies import ARRAYS_OF, buffers, machine, tiled
 from tests.lowering.cases import GOLDEN, cases, given_of, numbers
 from tests.lowering.golden import ROOTS, SOFTMAX, golden
 from tests.lowering.literal import literal_product
@@ -86,6 +87,21 @@ def test_so_it_does_when_every_tile_runs_on_the_literal_array(dataflow):
         assert (result == golden(form, site, options, numbers)).all()
 
     check()
+
+
+@settings(max_examples=40, deadline=None)
+@given(tiled(), st.integers(0, 99))
+def test_a_convolution_of_other_strides_across_is_the_golden_one_under_any_tiling(case, seed):
+    conv, tiling = case
+    random = np.random.default_rng(seed)
+    x = random.integers(-3, 4, (conv.batch, conv.in_channels, conv.height, conv.width))
+    inner = conv.in_channels // conv.groups
+    w = random.integers(-3, 4, (conv.out_channels, inner, conv.kernel_h, conv.kernel_w))
+    found = array.convolve(conv, tiling, [x, w], Measured())
+    steps = {"stride": (conv.stride, conv.stride_across), "dilation": conv.dilation}
+    expected = conv2d(x, w, padding=conv.padding, groups=conv.groups, **steps)
+    assert found.shape == expected.shape
+    assert (found == expected).all()
 
 
 SITE = Convolution(

@@ -157,6 +157,7 @@ def test_external_data_is_not_opened_and_must_be_said_to_lie_in_the_folder(tmp_p
         ({"auto_pad": "VALID", "dilations": [2, 2]}, (3, 3), (9, 8), {"dilation": 2}),
         ({"pads": [0, 3, 0, 3]}, (1, 7), (9, 8), {"width": 14, "kernel_w": 7}),
         ({"strides": [2, 1]}, (1, 1), (9, 1), {"stride": 2}),
+        ({"strides": [2, 3]}, (3, 3), (9, 8), {"stride": 2, "stride_w": 3}),
     ],
 )
 def test_windows_become_convolutions_of_the_same_size(
@@ -253,8 +254,8 @@ def test_views_and_constants_take_nothing_and_are_counted_and_copies_are_not_fre
         (lambda n: n.node("Loopy", "x"), "operator Loopy has no primitive"),
         (lambda n: n.node("STFT", "x", n.integers(1)), "operator STFT has no primitive"),
         (
-            lambda n: n.conv("x", 3, 4, 3, strides=[1, 2]),
-            "strides 1x2 that differ have no primitive",
+            lambda n: n.conv("x", 3, 4, 3, dilations=[1, 2]),
+            "dilations 1x2 that differ have no primitive",
         ),
     ],
 )
