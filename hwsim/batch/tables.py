@@ -175,9 +175,10 @@ def _feed_row(machine: Machine) -> dict[str, int]:
     """What passes the edges of a grid: bytes of a number, and the rate as a fraction."""
     feed = feed_of(machine) if isinstance(machine.array, Array | OuterProduct) else None
     row = {"fed": int(feed is not None)}
+    for operand, limit in zip(OPERANDS, machine.buffers.rates, strict=True):
+        _terms(f"buffers.{operand}_bytes_per_cycle", limit or Fraction(0), machine)
     for name, wire in zip(Feed._fields, feed or FREE, strict=True):
         width, *rate = wire
-        _terms("a rate of buffers", Fraction(*rate), machine)
         row |= {f"{name}_bytes": width, f"{name}_above": rate[0], f"{name}_below": rate[1]}
     return row
 

@@ -34,12 +34,12 @@ def test_it_is_never_below_the_compulsory_bytes(conv, unit):
 @settings(max_examples=100, deadline=None)
 @given(convolutions())
 def test_terms_are_the_pairs_of_an_output_and_a_number_of_the_image(conv):
-    def met(kernel, size, outs):
-        taps = [(y * conv.stride + t * conv.dilation) for y in range(outs) for t in range(kernel)]
+    def met(kernel, size, outs, stride):
+        taps = [(y * stride + t * conv.dilation) for y in range(outs) for t in range(kernel)]
         return sum(0 <= place - conv.padding < size for place in taps)
 
-    rows = met(conv.kernel_h, conv.height, conv.out_height)
-    cols = met(conv.kernel_w, conv.width, conv.out_width)
+    rows = met(conv.kernel_h, conv.height, conv.out_height, conv.stride)
+    cols = met(conv.kernel_w, conv.width, conv.out_width, conv.stride_across)
     per_pair = conv.batch * conv.out_channels * (conv.in_channels // conv.groups)
     assert terms(conv) == per_pair * rows * cols <= conv.macs
 
@@ -53,7 +53,7 @@ def test_no_number_stands_in_more_windows_than_said(conv):
         for t in range(conv.kernel_h)
     ]
     across = [
-        x * conv.stride + t * conv.dilation
+        x * conv.stride_across + t * conv.dilation
         for x in range(conv.out_width)
         for t in range(conv.kernel_w)
     ]

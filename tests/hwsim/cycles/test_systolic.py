@@ -26,7 +26,7 @@ def test_a_remainder_fold_by_hand():
     first = 2 + 5 + (2 + 2 - 2)
     second = 1 + 5 + (1 + 2 - 2)
     cycles = array_cycles(Gemm(5, 2, 3), Array(rows=2, cols=2), WEIGHT_STATIONARY)
-    assert cycles == (first + second, 5 + 5)
+    assert cycles == (first + second, 5 + 5, 0)
 
 
 @settings(deadline=None)
