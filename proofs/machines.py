@@ -1,18 +1,20 @@
-"""What the forms of X-volution and attention take on each machine that ``hwsim`` ships.
+"""What the forms of X-volution and attention take on each machine of the study.
 
 Every claim about machines, and the tables of the page, read the rows of one study: the 3×3 layers
-of every stage of ResNet-34 at 224×224, batch 1, on every preset, judged by the rule of
-``hwsim.study.rule`` with its default thresholds. A row's peak buffer is the largest tile that the
-schedule found holds, in bytes, as often as the buffers hold it.
+of every stage of ResNet-34 at 224×224, batch 1, on the machines of the packaged study, judged by
+the rule of ``hwsim.study.rule`` with its default thresholds. A preset that stands for a kind of
+array and for no chip is not among them. A row's peak buffer is the largest tile that the schedule
+found holds, in bytes, as often as the buffers hold it.
 """
 
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from hwsim import preset, preset_names
+from hwsim import preset
+from hwsim.io.studies import read_study
 from hwsim.study import Row, Study, rows
 
-MACHINES = tuple(sorted(preset_names()))
+MACHINES = tuple(sorted(read_study().machines))
 STAGES = ("conv2_x", "conv3_x", "conv4_x", "conv5_x")
 PLAIN, FUSED = "convolution", "xvolution-fused"
 FORMS = {
