@@ -1,4 +1,4 @@
-"""The plain sums in registers: the bits of the loops, on the panels of ``fast.product``.
+"""The plain sums in registers: the bits of the loops, on the panels of the fast paths.
 
     integers   Σ_k w_k·p_k modulo 2³²        any order, the same bits: two channels share a lane
     binary32   acc ← fl(acc + fl(w_k·p_k))   k in the order "cuv"; lanes are pixels, so that every
@@ -15,9 +15,9 @@ import numpy as np
 from numba import config, njit
 
 from refimpl.arrays import Array
-from refimpl.fast.conv2d import PLAIN, forward_grid, tap_offsets
-from refimpl.fast.product import Image, multiply_windows
 from refimpl.ops.conv2d import ConvGeometry, conv_geometry
+from refimpl.panels.product import Image, multiply_windows
+from refimpl.panels.reach import PLAIN, forward_grid, tap_offsets
 
 FEW = 1 << 22  # ours: products that the loops add up in less than a millisecond
 

@@ -14,12 +14,12 @@ from numba import njit, prange
 from refimpl.arrays import Array, Pair, Shaped, check_upstream, shaped
 from refimpl.fast.arguments import floating
 from refimpl.fast.channels import convolve_channels, pull_channels
-from refimpl.fast.product import Grid, Image, multiply_windows
 from refimpl.fast.transpose import transpose
 from refimpl.fast.weights import multiply_gradients
 from refimpl.ops.conv2d import Conv2dGrads, ConvGeometry, conv_geometry
+from refimpl.panels.product import Grid, Image, multiply_windows
+from refimpl.panels.reach import PLAIN, forward_grid, tap_offsets
 
-PLAIN = np.zeros((1, 2), np.int64)
 NARROW = 4  # ours: with fewer outputs a group, plane by plane is faster than panels
 BLOCK = 32  # ours: channels of a matrix turned about at a time, whole cache lines of them
 FEW = 8  # ours: channels of kernels turned about at a time: streams that are written side by side
@@ -96,23 +96,6 @@ def conv2d_backward(
             taps=tap_offsets(geometry), offsets=PLAIN,
         )  # fmt: skip
     return Conv2dGrads(dx, dw, dy.sum(axis=(0, 2, 3)))
-
-
-def tap_offsets(geometry: ConvGeometry) -> Array:
-    """Where each tap of the kernel reads, (taps, 2), from the output's position times stride."""
-    rows, cols = (
-        np.arange(side) * apart - pad
-        for side, apart, pad in zip(
-            geometry.kernel, geometry.dilation, geometry.padding, strict=True
-        )
-    )
-    return np.stack(np.broadcast_arrays(rows[:, None], cols), axis=-1).reshape(-1, 2)
-
-
-def forward_grid(channels: int, geometry: ConvGeometry, at: int = 0, used: int = 0) -> Grid:
-    """Every output pixel of ``channels`` maps, in ``used`` of them from ``at``; 0 is all."""
-    (rows, cols), (down, right) = geometry.output, geometry.stride
-    return Grid(rows, cols, channels, rows, cols, at, used or channels, 0, 1, 0, 1, down, right)
 
 
 def image_gradient(

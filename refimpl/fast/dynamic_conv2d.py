@@ -9,9 +9,9 @@ from numba import get_num_threads
 
 from refimpl.arrays import Array, Pair, Shaped, shaped
 from refimpl.fast.arguments import floating
-from refimpl.fast.conv2d import tap_offsets
 from refimpl.fast.windows import convolve_per_pixel
 from refimpl.ops.conv2d import conv_geometry, same_padding
+from refimpl.panels.reach import tap_offsets
 
 
 @shaped

@@ -10,12 +10,12 @@ import numpy as np
 
 from refimpl.arrays import Array, Pair, Shaped, check_upstream, pair, shaped
 from refimpl.fast.arguments import floating
-from refimpl.fast.conv2d import tap_offsets
 from refimpl.fast.pssa import project, project_backward
 from refimpl.fast.windows import spread_windows, weigh_windows, window_scores
 from refimpl.ops.conv2d import ConvGeometry, conv_geometry, same_padding
 from refimpl.ops.global_attention import Normalise
 from refimpl.ops.local_attention import LocalAttentionGrads, window_scale
+from refimpl.panels.reach import tap_offsets
 
 
 @shaped

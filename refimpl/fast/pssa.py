@@ -13,8 +13,7 @@ import numpy as np
 from refimpl.arrays import Array, Pair, Shaped, check_upstream, shaped
 from refimpl.fast.arguments import floating
 from refimpl.fast.channels import convolve_products, pull_convolved_products
-from refimpl.fast.conv2d import conv2d, conv2d_backward, forward_grid, image_gradient, tap_offsets
-from refimpl.fast.product import Image, multiply_windows
+from refimpl.fast.conv2d import conv2d, conv2d_backward, image_gradient
 from refimpl.fast.shift_product import reached_of, shift_product
 from refimpl.fast.shifts import pull_products
 from refimpl.fast.weights import multiply_gradients
@@ -22,6 +21,8 @@ from refimpl.ops.conv2d import Conv2dGrads, ConvGeometry, conv_geometry, same_pa
 from refimpl.ops.pssa import PssaGrads
 from refimpl.ops.shift import Boundary
 from refimpl.ops.shift_product import FOUR_DIRECTIONS, Directions
+from refimpl.panels.product import Image, multiply_windows
+from refimpl.panels.reach import forward_grid, tap_offsets
 
 
 @shaped

@@ -19,7 +19,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from refimpl.fast.lanes import INDEX, Vectors
+from refimpl.panels.lanes import INDEX, Vectors
 
 BLOCK = 4  # ours: vectors of sums at a time, enough chains to keep two multipliers busy
 

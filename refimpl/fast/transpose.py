@@ -11,8 +11,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from refimpl.fast.lanes import INDEX, Vectors, vector_bytes
-from refimpl.fast.tile import read, write
+from refimpl.panels.lanes import INDEX, Vectors, vector_bytes
+from refimpl.panels.tile import read, write
 
 VECTOR_BYTES = vector_bytes()
 

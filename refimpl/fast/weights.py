@@ -17,10 +17,10 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from refimpl.arrays import Array
-from refimpl.fast.lanes import tile_width
-from refimpl.fast.product import RUN, Buffers, Grid, Image, Sources, find_runs, pack
-from refimpl.fast.tile import add_product, write
 from refimpl.fast.transpose import transpose
+from refimpl.panels.lanes import tile_width
+from refimpl.panels.product import RUN, Buffers, Grid, Image, Sources, find_runs, pack
+from refimpl.panels.tile import add_product, write
 
 PANELS = 8  # ours: panels of pixels multiplied at a time, 256 binary32 pixels with AVX-512
 ROWS = 256  # ours: windows packed at a time, so that they stay in a second-level cache

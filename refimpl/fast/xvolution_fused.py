@@ -8,8 +8,7 @@ import numpy as np
 
 from refimpl.arrays import Array, Pair, Shaped, check_upstream, shaped
 from refimpl.fast.arguments import floating
-from refimpl.fast.conv2d import forward_grid, image_gradient, tap_offsets
-from refimpl.fast.product import Image, multiply_windows
+from refimpl.fast.conv2d import image_gradient
 from refimpl.fast.shift_product import reached_of
 from refimpl.fast.shifts import pull_products
 from refimpl.fast.weights import multiply_gradients
@@ -17,6 +16,8 @@ from refimpl.ops.conv2d import ConvGeometry, conv_geometry, same_padding
 from refimpl.ops.shift import Boundary
 from refimpl.ops.shift_product import FOUR_DIRECTIONS, Directions
 from refimpl.ops.xvolution_fused import XVolutionFusedGrads
+from refimpl.panels.product import Image, multiply_windows
+from refimpl.panels.reach import forward_grid, tap_offsets
 
 
 @shaped

@@ -17,8 +17,8 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from refimpl.arrays import Array
-from refimpl.fast.lanes import tile_width
-from refimpl.fast.tile import (
+from refimpl.panels.lanes import tile_width
+from refimpl.panels.tile import (
     add_product,
     pack_product,
     pack_product_by_2,

@@ -25,7 +25,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from refimpl.fast.lanes import INDEX, LANE, VECTORS, Vectors, vector_bytes
+from refimpl.panels.lanes import INDEX, LANE, VECTORS, Vectors, vector_bytes
 
 
 def _tile_of(rows: int, *, fused: bool = True) -> Callable[..., None]:
