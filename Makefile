@@ -10,6 +10,7 @@ SCALESIM := $(VENV)-scalesim/.installed
 TOSA := $(VENV)-tosa/.installed
 ZIGZAG := $(VENV)-zigzag/.installed
 VELA := $(VENV)-vela/.installed
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-oracles test-rtl rtl-table test-browser bench bench-hwsim scores check check-exp lint types contracts lock clean
 
@@ -45,7 +46,7 @@ rtl-table: $(READY) ## docs/rtl-bugs.md: bugs in RTL beside the same bugs in the
 bench: $(ORACLES) ## speed beside PyTorch and the machine's own limit (a few minutes; be alone)
 	$(VENV)-oracles/bin/python -m benchmarks --out "$(OUT)/benchmarks.md" --json "$(OUT)/benchmarks.json"
 	$(MAKE) --no-print-directory $(TOSA)
-	$(VENV)-oracles/bin/python -m benchmarks.bitexact --tosa $(VENV)-tosa --out "$(OUT)/bitexact.md"
+	$(ONE_THREAD) $(VENV)-oracles/bin/python -m benchmarks.bitexact --tosa $(VENV)-tosa --out "$(OUT)/bitexact.md"
 
 scores: $(READY) $(TOSA) ## what test sets catch, ours and others' (some minutes): writes docs/score.md
 	$(BIN)/python -m benchmarks.scores --tosa $(VENV)-tosa

@@ -1,8 +1,9 @@
 """Seconds that TOSA's reference model takes for one convolution: a script for TOSA's environment.
 
-``python tosa_layer.py FOLDER CHANNELS OUTPUTS SIDE KERNEL ARITHMETIC``: writes the graph with the
-serializer of TOSA's tools, runs the model once and prints the seconds. It imports nothing of ours,
-since that environment has a NumPy of its own.
+``python tosa_layer.py FOLDER CHANNELS OUTPUTS SIDE KERNEL STRIDE ARITHMETIC``: writes the graph
+with the serializer of TOSA's tools, runs the model once and prints the seconds. TOSA wants strides
+that end at the edge, so rows and columns that no output reads are left out. It imports nothing of
+ours, since that environment has a NumPy of its own.
 """
 
 import json
@@ -38,8 +39,9 @@ def numbers(shape: list[int], arithmetic: str) -> np.ndarray:
 def main(words: list[str]) -> float:
     """Write, run, time."""
     folder = Path(words[0])
-    channels, outputs, side, kernel = map(int, words[1:5])
-    arithmetic = words[5]
+    channels, outputs, side, kernel, stride = map(int, words[1:6])
+    arithmetic, pad = words[6], kernel // 2
+    side -= (side - 1 + 2 * pad - (kernel - 1)) % stride
     kind, sums = (getattr(DType, name) for name in KINDS[arithmetic])
     accumulated = sums
     result = sums if arithmetic == "int8" else kind
@@ -51,10 +53,10 @@ def main(words: list[str]) -> float:
     w = graph.addConst(list(kernels.shape), kind, kernels, "w")
     b = graph.addConst([outputs], result, bias, "b")
     zeros = [graph.addConst([1], kind, np.zeros(1, image.dtype), f"zero{at}").name for at in "xw"]
-    pad = kernel // 2
     attribute = writer.TosaSerializerAttribute()
-    attribute.Conv2dAttribute([pad] * 4, [1, 1], [1, 1], False, accumulated)
-    y = graph.addOutput([1, side, side, outputs], result)
+    attribute.Conv2dAttribute([pad] * 4, [stride] * 2, [1, 1], False, accumulated)
+    after = (side - 1 + 2 * pad - (kernel - 1)) // stride + 1
+    y = graph.addOutput([1, after, after, outputs], result)
     graph.addOperator(Op.CONV2D, [x.name, w.name, b.name, *zeros], [y.name], attribute)
     (folder / "test.tosa").write_bytes(bytes(graph.serialize()))
     np.save(folder / "x.npy", image)

@@ -5,7 +5,8 @@
                                              output keeps a chain of its own
 
 A lane of 32 bits holds channels c and c + ⌈C/2⌉ as 16-bit numbers, which a processor multiplies and
-adds in one instruction. In binary32 a product is rounded before it is added: never fused.
+adds in one instruction. In binary32 a product is rounded before it is added, unless the description
+itself says fused.
 
 Where there is little to sum, or where what is read is interpreted, the loops stay: the panels take
 seconds to compile, once on a machine.
@@ -33,17 +34,23 @@ def convolve_narrow(x: Array, w: Array, geometry: ConvGeometry) -> Array:
 
 
 def convolve_binary32(
-    x: Array, w: Array, geometry: ConvGeometry, start: Array | None = None
+    x: Array, w: Array, geometry: ConvGeometry, start: Array | None = None, *, fused: bool = False
 ) -> Array:
-    """Convolve float32 images, terms in the order "cuv", from ``start`` (o,): float32 (n, o, p)."""
+    """Convolve float32 images, terms in the order "cuv", from ``start`` (o,): float32 (n, o, p).
+
+    ``fused`` rounds a product and its addition once: fl(acc + w·p).
+    """
     begin = np.zeros(len(w), np.float32) if start is None else start.astype(np.float32)
-    return _convolve(np.ascontiguousarray(x), np.ascontiguousarray(w), begin, geometry)
+    image, kernels = (np.ascontiguousarray(each) for each in (x, w))
+    return _convolve(image, kernels, begin, geometry, fused=fused)
 
 
-def multiply_binary32(rows: Array, columns: Array, start: Array | None = None) -> Array:
+def multiply_binary32(
+    rows: Array, columns: Array, start: Array | None = None, *, fused: bool = False
+) -> Array:
     """Sum products of float32 (o, k) and (n, k, p), k in order: float32 (n, o, p)."""
     x, w = columns[:, :, None], rows[:, :, None, None]
-    return convolve_binary32(x, w, conv_geometry(x.shape, w.shape), start)
+    return convolve_binary32(x, w, conv_geometry(x.shape, w.shape), start, fused=fused)
 
 
 def multiply_narrow(rows: Array, columns: Array) -> Array:
@@ -52,12 +59,14 @@ def multiply_narrow(rows: Array, columns: Array) -> Array:
     return convolve_narrow(x, w, conv_geometry(x.shape, w.shape))
 
 
-def _convolve(x: Array, w: Array, start: Array, geometry: ConvGeometry) -> Array:
+def _convolve(
+    x: Array, w: Array, start: Array, geometry: ConvGeometry, *, fused: bool = False
+) -> Array:
     sums = np.empty((len(x), len(w), *geometry.output), x.dtype)
     multiply_windows(
         x, x, w, start, sums,
         image=Image.of(x), grid=forward_grid(len(w), geometry),
-        taps=tap_offsets(geometry), offsets=PLAIN, fused=False,
+        taps=tap_offsets(geometry), offsets=PLAIN, fused=fused,
     )  # fmt: skip
     return sums.reshape(len(x), len(w), -1)
 

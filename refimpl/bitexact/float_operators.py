@@ -39,7 +39,8 @@ from refimpl.bitexact.call import (
 )
 from refimpl.bitexact.dense import convolve_binary32, pays
 from refimpl.bitexact.formats import Cast, cast_of, decode, encode, format_of, words_of
-from refimpl.bitexact.mac import Sums, accumulate, add_rounded, is_plain
+from refimpl.bitexact.mac import Sums, accumulate, add_rounded
+from refimpl.bitexact.native import is_fused, is_plain
 from refimpl.ops.conv2d import ConvGeometry
 
 
@@ -128,9 +129,10 @@ def _sums(
     x: Array, w: Array, geometry: ConvGeometry, of: Accumulation, start: Array | None
 ) -> Sums:
     """Every output's sum, each from ``start`` (o,)."""
-    plain = is_plain(of)
-    if plain and of.order == "cuv" and pays(len(x) * w.size * prod(geometry.output)):
-        total = convolve_binary32(_binary32(x, of), _binary32(w, of), geometry, start)
+    plain, fused = is_plain(of), is_fused(of)
+    if (plain or fused) and of.order == "cuv" and pays(len(x) * w.size * prod(geometry.output)):
+        image, kernels = _binary32(x, of), _binary32(w, of)
+        total = convolve_binary32(image, kernels, geometry, start, fused=fused)
         return Sums(total, total[:, None])
     read = _binary32 if plain else operand
     rows = kernel_rows(read(w, of), of.order, of.tiles)

@@ -13,8 +13,10 @@ from numba import njit
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulate import sum_float32
 from refimpl.bitexact.accumulation import LANE_ORDERS, Accumulation
+from refimpl.bitexact.dense import pays
 from refimpl.bitexact.exact_sum import LIMBS, add_exactly, round_exactly
 from refimpl.bitexact.formats import format_named
+from refimpl.bitexact.native import has_native_lanes, is_fused, is_plain, sum_fused, sum_lanes
 from refimpl.bitexact.rounding import MODES, OVERFLOWS, Rounder, add_odd, round_to
 
 SEQUENTIAL, TREE, EXACT, ALIGNED = range(len(LANE_ORDERS))
@@ -43,15 +45,16 @@ def accumulate(rows: Array, columns: Array, of: Accumulation, start: Array | Non
     begin = np.zeros(every.shape[1]) if start is None else start.astype(np.float64)
     if is_plain(of):
         return _run_binary32(every, columns, begin)
+    if pays(every.size * columns.shape[2]):
+        if is_fused(of) and _one_for_all(every):
+            wide = sum_fused(every[0], columns, begin).astype(np.float64)
+            return Sums(wide, wide[:, None])
+        if has_native_lanes(of):
+            each = [
+                sum_lanes(*pair, of, begin, passes) for pair in zip(every, columns, strict=True)
+            ]
+            return Sums(*(np.stack(part).astype(np.float64) for part in zip(*each, strict=True)))
     return _run_any(every, columns, of, begin, (passes, size))
-
-
-def is_plain(of: Accumulation) -> bool:
-    """Whether binary32 operations one after another are the description."""
-    simple = of.lanes == 1 and of.lane_order in ("sequential", "tree")
-    native = (of.format, of.product, of.rounding) == ("fp32", "fp32", "nearest_even")
-    passes = of.between == "carried" and of.pass_terms == 0
-    return simple and native and passes and (of.overflow, of.subnormals) == ("infinity", "kept")
 
 
 def add_rounded(a: Array, b: Array, of: Accumulation) -> Array:
@@ -85,16 +88,19 @@ def _add_all(
 
 
 def _run_binary32(rows: Array, columns: Array, begin: Array) -> Sums:
-    shared = rows.strides[0] == 0 or len(rows) == 1
     sums = (
         sum_float32(rows[0], columns, begin)
-        if shared
+        if _one_for_all(rows)
         else np.concatenate(
             [sum_float32(*each, begin) for each in zip(rows, columns[:, None], strict=True)]
         )
     )
     wide = sums.astype(np.float64)
     return Sums(wide, wide[:, None])
+
+
+def _one_for_all(rows: Array) -> bool:
+    return rows.strides[0] == 0 or len(rows) == 1
 
 
 def _run_any(

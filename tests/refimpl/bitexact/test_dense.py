@@ -8,8 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refimpl.bitexact import accumulate, dense, float_operators, integer_operators, integer_sum
+from refimpl.bitexact import (
+    accumulate,
+    dense,
+    float_operators,
+    integer_operators,
+    integer_sum,
+    mac,
+)
 from refimpl.bitexact.accumulate import kernel_rows, patches, sum_float32, sum_int32
+from refimpl.bitexact.accumulation import Accumulation
 from refimpl.bitexact.formats import FORMATS, default_cast, encode
 from refimpl.bitexact.integer_output import after_sum
 from refimpl.bitexact.integer_sum import IntegerAccumulator
@@ -104,6 +112,40 @@ def test_infinities_and_nans_stay_where_the_loop_has_them(monkeypatch):
     np.testing.assert_array_equal(dense.convolve_binary32(x, w, geometry), expected)
     assert np.isnan(expected).any()
     assert np.isinf(expected).any()
+
+
+@given(
+    lanes=st.integers(1, 9),
+    lane_order=st.sampled_from(["sequential", "tree"]),
+    pass_terms=st.sampled_from([0, 1, 5, 12]),
+    between=st.sampled_from(["carried", "added"]),
+    product=st.sampled_from(["fp32", "fused"]),
+    pixels=st.sampled_from([1, 33, 256, 259]),
+    shared=st.booleans(),
+    seed=st.integers(0, 2**32),
+)
+@settings(deadline=None, max_examples=120)
+def test_declared_binary32_sums_have_the_bits_of_the_loop_that_rounds_each_one(
+    lanes, lane_order, pass_terms, between, product, pixels, shared, seed
+):
+    of = Accumulation(
+        lanes=lanes, lane_order=lane_order, pass_terms=pass_terms, between=between, product=product
+    )
+    rng = np.random.default_rng(seed)
+    rows, columns = (
+        (rng.standard_normal(size) * 2.0 ** rng.integers(-80, 60, size)).astype(np.float32)
+        for size in ((2, 3, 17), (2, 17, pixels))
+    )
+    rows = rows[0] if shared else rows
+    start = rng.standard_normal(3).astype(np.float32)
+    found = []
+    for pays in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(mac, "pays", lambda _, pays=pays: pays)
+            patch.setattr(accumulate, "pays", lambda _, pays=pays: pays)
+            sums = mac.accumulate(rows.astype(float), columns.astype(float), of, start)
+            found.append(sums.total.tobytes() + sums.passes.tobytes())
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("rounding", ["half_up", "half_even", "half_away", "floor", "toward_zero"])

@@ -25,6 +25,7 @@ from refimpl.bitexact.formats import (
     to_integers,
     words_of,
 )
+from refimpl.bitexact.rounding import MODES, OVERFLOWS, round_to
 
 NARROW = [name for name in FLOATS if FORMATS[name].bits <= 16]
 narrow = pytest.mark.parametrize("name", NARROW)
@@ -208,3 +209,31 @@ def test_what_is_no_format_or_cast_is_refused_by_name():
     with pytest.raises(ValueError, match="a vector must be one of int4, "):
         format_of(np.array([True]))
     assert cast_of({"overflow": "nan"}, "fp8_e4m3") == Cast(format="fp8_e4m3", overflow="nan")
+
+
+@pytest.mark.parametrize("name", [name for name in FLOATS if name != "fp64"])
+@given(data=st.data())
+@settings(deadline=None, max_examples=60)
+def test_many_numbers_at_once_are_rounded_as_one_by_one(name, data):
+    """``encode`` works on words, sums on numbers (``round_to``): two texts, the same bits."""
+    of = FORMATS[name]
+    cast = Cast(
+        format=name,
+        rounding=data.draw(st.sampled_from(list(MODES))),
+        overflow=data.draw(st.sampled_from(["infinity", "saturate", "nan"])),
+        subnormals=data.draw(st.sampled_from(["kept", "flushed"])),
+    )
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    powers = rng.integers(of.least - 4, -of.least + 4, 64)
+    ties = np.ldexp(rng.integers(-(2 ** (of.digits + 2)), 2 ** (of.digits + 2), 64) * 1.0, powers)
+    values = np.concatenate([ties, ties + np.spacing(ties), ties - np.spacing(ties)])
+    values = np.concatenate([values, [np.inf, -np.inf, np.nan, 0.0, -0.0, 5e-324, of.largest]])
+    flush = cast.subnormals == "flushed"
+    overflow = cast.overflow if of.infinities or cast.overflow != "infinity" else "nan"
+    rounder = (*of.grid, MODES[cast.rounding], OVERFLOWS[overflow], flush)
+    one_by_one = np.array([round_to(each, *rounder) for each in values.tolist()])
+    got = decode(encode(values, cast))
+    np.testing.assert_array_equal(got, one_by_one)
+    np.testing.assert_array_equal(
+        np.signbit(got)[~np.isnan(got)], np.signbit(one_by_one)[~np.isnan(got)]
+    )

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from refimpl.bitexact.accumulation import Accumulation
 from refimpl.bitexact.exact_sum import LIMBS, add_exactly, round_exactly
 from refimpl.bitexact.formats import FLOATS, FORMATS, decode, from_words
-from refimpl.bitexact.mac import accumulate, add_rounded, is_plain
+from refimpl.bitexact.mac import accumulate, add_rounded
+from refimpl.bitexact.native import is_plain
 from tests.refimpl.bitexact import fractions_model
 
 ACCUMULATORS = [name for name in FLOATS if name != "fp64"]
