@@ -2,10 +2,11 @@
 
     ∂w[o, (s, c, t)] = Σ_{n,p} ∂y[n, o, p] · z_s[n, c, p·step + tap_t]
 
-with the sources z_s of ``product``. The sum runs over pixels, so a few hundred of them are packed
-at a time: the windows as rows, as they lie in memory, and ∂y turned about, channels side by side.
-The threads share the turned ∂y and take their own channels of x; nothing is summed across threads,
-so the result does not depend on their number.
+with the sources z_s of ``panels.product``, whose panels are multiplied here too. The sum runs over
+pixels, so a few hundred of them are packed at a time: the windows as rows, as they lie in memory,
+and ∂y turned about, channels side by side. The threads share the turned ∂y and take their own
+channels of x; nothing is summed across threads, so the result does not depend on their number, nor
+on how many pixels are packed at a time where sums are exact.
 
 Memory: at most 2 MB of ∂y, 300 KB a thread of windows; beyond 256 pixels (binary32, AVX-512) the
 gradient once more, turned.

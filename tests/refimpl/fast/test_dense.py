@@ -12,7 +12,8 @@ if config.DISABLE_JIT:
     pytest.skip("the fast paths are compiled or not at all", allow_module_level=True)
 
 from refimpl import fast
-from refimpl.fast import product, weights
+from refimpl.fast import weights
+from refimpl.panels import product
 
 seeds = st.integers(0, 2**32 - 1)
 types = st.sampled_from([np.float32, np.float64])
