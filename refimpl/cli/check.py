@@ -1,6 +1,7 @@
 """Judge a device's files against a set; verify a set; say what differs between two; shrink."""
 
 import shlex
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +9,9 @@ import typer
 
 from refimpl import io
 from refimpl.cli.terminal import WRONG, progress, sentences
+from refimpl.score.suspects import catalogued
 from refimpl.vectors.difference import difference
-from refimpl.vectors.explain import case_of
+from refimpl.vectors.explain import case_of, no_suspects
 from refimpl.vectors.manifest import CaseEntry
 from refimpl.vectors.report import CaseReport, lines, to_json, to_junit
 from refimpl.vectors.shrink import ratio, shrunk_files
@@ -17,6 +19,13 @@ from refimpl.vectors.write import About
 
 Cases = Annotated[list[str] | None, typer.Option("--case", help="Only these cases.")]
 Golden = Annotated[Path, typer.Argument(help="A set written by `refimpl vectors`.")]
+
+
+class Tried(StrEnum):
+    """What a failing device is held against."""
+
+    KNOWN = "known"
+    ALL = "all"
 
 
 def check(
@@ -42,6 +51,12 @@ def check(
     why: Annotated[
         bool, typer.Option("--explain/--verdicts", help="Say why, or only give verdicts.")
     ] = True,
+    tried: Annotated[
+        Tried,
+        typer.Option(
+            "--diagnose", help="What to try: known deviations, or all bugs of the catalogue too."
+        ),
+    ] = Tried.KNOWN,
 ) -> None:
     """Judge a device's files: 0 all right, 1 something is wrong, 2 unusable input.
 
@@ -53,6 +68,8 @@ def check(
     For example:
 
       refimpl check out/small device/
+
+      refimpl check out/small device/ --diagnose all
 
       refimpl check out/small device/ --json verdict.json --junit verdict.xml --pictures maps/
     """
@@ -68,6 +85,7 @@ def check(
             manifest=manifest,
             dut=io.dut_of(manifest.device) if dut is None else io.read_dut(dut),
             explain=why,
+            suspects=catalogued if tried is Tried.ALL else no_suspects,
         )
         run = manifest.sequences if sequences and not case else ()
         steps = sum(len(each.steps) for each in run)

@@ -17,7 +17,7 @@ from refimpl.io.streams import Bounding, compare_files
 from refimpl.vectors.case import Case
 from refimpl.vectors.check import Verdict, judge, unknown_bits, verdict_of
 from refimpl.vectors.dut import Dut, observable
-from refimpl.vectors.explain import Evidence, case_of, explain
+from refimpl.vectors.explain import Evidence, Suspects, case_of, explain, no_suspects
 from refimpl.vectors.files.readmem import UnknownBitsError
 from refimpl.vectors.formats import FORMATS, labelled
 from refimpl.vectors.manifest import CaseEntry, Manifest, SequenceEntry, Tensor
@@ -35,13 +35,17 @@ Advance = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Court:
-    """What is held against what: a set, a device's directory, and what the device declares."""
+    """What is held against what: a set, a device's directory, and what the device declares.
+
+    ``suspects`` gives bugs to try on a case that failed, beside the known variants.
+    """
 
     golden: Path
     device: Path
     manifest: Manifest
     dut: Dut | None = None
     explain: bool = True
+    suspects: Suspects = no_suspects
 
     @property
     def adders(self) -> Adders | str | None:
@@ -78,7 +82,7 @@ def judge_case(court: Court, entry: CaseEntry, advance: Advance = lambda _, __: 
     left = read_device_case(court.device, entry)
     others = {f"the golden {name}": arrays[name] for name in arrays if name not in left}
     evidence = Evidence(golden=arrays, device={**left, **_inputs(court, entry)}, others=others)
-    return explain(entry, verdicts, evidence)
+    return explain(entry, verdicts, evidence, court.suspects)
 
 
 def judge_sequence(

@@ -146,7 +146,7 @@ def verdict_of(
     payloads = f", {found.other_nans} NaNs with other bits" if found.other_nans else ""
     if not found.wrong:
         if found.other_bits:
-            note = f", {found.other_bits} with other bits{payloads}"
+            note = f", {found.other_bits} with other bits{_first_of(found, of)}{payloads}"
             return Verdict(**common, outcome="within bound", note=note)
         return Verdict(**common, outcome="exact", note=payloads)
     if found.first is None:
@@ -174,6 +174,14 @@ def unknown_bits(names: tuple[str, str, str], elements: int, why: str) -> Verdic
         elements=elements,
         note=f": {why}",
     )
+
+
+def _first_of(found: Comparison, of: Physical) -> str:
+    """Where the first element with other bits is."""
+    if found.first_other is None:
+        return ""
+    index = [int(at) for at in np.unravel_index(found.first_other, of.shape)] if of.shape else []
+    return f", the first at {index}"
 
 
 def _why(found: Comparison, outside: str) -> tuple[Outcome, str]:

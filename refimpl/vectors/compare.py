@@ -46,8 +46,8 @@ class Comparison:
     """What the comparison found: counts, the first wrong element, and how many per coordinate.
 
     ``axes`` has a count per coordinate of every axis, by its letter; ``pixels`` (h, w) is None
-    without such axes; ``unbounded`` of the wrong ones have an infinite bound; ``lanes`` counts by
-    lane of the memory word.
+    without such axes; ``lanes`` counts by lane of the memory word; ``unbounded`` of the wrong ones
+    have an infinite bound; ``first_other`` is the first place of those within theirs.
     """
 
     elements: int
@@ -57,6 +57,7 @@ class Comparison:
     unwritten: int
     unbounded: int
     first: FirstBad | None
+    first_other: int | None
     axes: Mapping[str, Array]
     pixels: Array | None
     lanes: Array
@@ -73,6 +74,7 @@ def compare(chunks: Iterable[Chunk], of: Physical, *, logical: bool) -> Comparis
     lanes = np.zeros(of.lanes, np.int64)
     counts = {"other_bits": 0, "other_nans": 0, "wrong": 0, "unwritten": 0, "unbounded": 0}
     first: FirstBad | None = None
+    others: list[Array] = []
     sampled: list[Array] = []
     room = MOST_SAMPLED
     for chunk in chunks:
@@ -85,13 +87,14 @@ def compare(chunks: Iterable[Chunk], of: Physical, *, logical: bool) -> Comparis
         if chunk.bound is not None and len(at):
             near = within(chunk.device[at], Bound(*(each[at] for each in chunk.bound)), of)
             counts["other_bits"] += int(near.sum())
+            others.append(_flat(indices[:, near], of))
             at, indices = at[~near], indices[:, ~near]
             counts["unbounded"] += int((~np.isfinite(chunk.bound.bound[at])).sum())
         if not len(at):
             continue
         counts["wrong"] += len(at)
         counts["unwritten"] += int(_prefilled(chunk, at, of).sum())
-        flat = np.ravel_multi_index(tuple(indices), of.shape) if of.shape else np.zeros(1, int)
+        flat = _flat(indices, of)
         for letter, along in zip(letters, indices, strict=True):
             axes[letter] += np.bincount(along, minlength=len(axes[letter]))
         if pixels is not None:
@@ -107,6 +110,7 @@ def compare(chunks: Iterable[Chunk], of: Physical, *, logical: bool) -> Comparis
         elements=prod(of.shape),
         **counts,
         first=first,
+        first_other=min((int(each.min()) for each in others if len(each)), default=None),
         axes=axes,
         pixels=pixels,
         lanes=lanes,
@@ -120,6 +124,13 @@ def within(device: Array, bound: Bound, of: Physical) -> Array:
     with np.errstate(invalid="ignore"):
         near = np.abs(wide - bound.reference) <= bound.bound
     return np.isfinite(wide) & np.isfinite(bound.bound) & near
+
+
+def _flat(indices: Array, of: Physical) -> Array:
+    """Flat logical places of indices (rank, k)."""
+    if not of.shape:
+        return np.zeros(indices.shape[1], int)
+    return np.asarray(np.ravel_multi_index(tuple(indices), of.shape))
 
 
 def _indices(at: Array, start: int, of: Physical, *, logical: bool) -> tuple[Array, Array]:

@@ -24,9 +24,12 @@ from refimpl.vectors.convolutions import (
 )
 from refimpl.vectors.formats import format_of, values_of
 from refimpl.vectors.local import steps_of
+from refimpl.vectors.softmax_steps import QKV, SOFTMAX
 from refimpl.vectors.sums import sums_by_tap, taps_in_order
+from refimpl.vectors.terms import Factor, Terms, numbers, partial_sums, terms_of
 
 Index = tuple[int, ...]
+IMAGE = "nchw"
 
 
 class Tap(NamedTuple):
@@ -62,6 +65,7 @@ class Cone(NamedTuple):
     at: Index
     operands: tuple[Operand, ...]
     taps: tuple[Tap, ...]
+    factors: tuple[str, str] = ("weight", "input")
 
     @property
     def text(self) -> str:
@@ -69,7 +73,7 @@ class Cone(NamedTuple):
         head = f"{self.stage}{list(self.at)} is computed of"
         lines = [head, *(_operand_line(each) for each in self.operands)]
         if self.taps:
-            lines.append("  k    weight         input          x       w     product     partial")
+            lines.append(_heading(*self.factors))
         lines += [_tap_line(tap) for tap in self.taps]
         return "\n".join(lines)
 
@@ -84,19 +88,53 @@ def cone(
     """The cone of ``stage[index]``; ``golden`` and ``device`` hold arrays by name."""
     arrays = {**case.tensors, **golden}
     for each in convolutions_of(case):
-        if stage == f"{each.prefix}accumulator":
+        whole = stage == f"{each.prefix}output" and f"{each.prefix}accumulator" not in arrays
+        if stage == f"{each.prefix}accumulator" or whole:
             taps = _taps(each, arrays, case, index)
             return Cone(stage=stage, at=index, operands=(), taps=tuple(taps))
+    terms = terms_of(case, arrays, stage, index)
+    if terms is not None:
+        factors = (terms.left.name, "1" if terms.right is None else terms.right.name)
+        return Cone(stage, index, (), tuple(_products(terms, arrays)), factors)
     step = steps_of(case).get(stage)
     names = () if step is None else step.needs
     found = []
     for name in names:
-        at = _operand_index(name, arrays, stage, index, case)
-        if at is not None:
+        for at in _operand_indices(name, arrays, stage, index, case):
             left = device is not None and name in device
             theirs = value_of(device[name][at]) if device is not None and left else None
             found.append(Operand(name, at, value_of(arrays[name][at]), theirs))
     return Cone(stage=stage, at=index, operands=tuple(found), taps=())
+
+
+def _products(terms: Terms, arrays: Mapping[str, Array]) -> Iterator[Tap]:
+    """Terms of a sum as taps: the left factor in place of a weight."""
+    count = len(terms.left.places)
+    left, right = (numbers(factor, arrays, count) for factor in (terms.left, terms.right))
+    partials, size = partial_sums(terms, arrays), terms.declared.pass_terms or count
+    for number in range(count):
+        yield Tap(
+            number,
+            _place(terms.left, arrays, number) or (),
+            None if terms.right is None else _place(terms.right, arrays, number),
+            _plain(right[number]),
+            _plain(left[number]),
+            _plain(left[number] * right[number]),
+            value_of(partials[number]),
+            number // size,
+        )
+
+
+def _place(factor: Factor, arrays: Mapping[str, Array], number: int) -> Index | None:
+    place = int(factor.places[number])
+    if place == 0:
+        return None
+    return tuple(int(at) for at in np.unravel_index(place - 1, arrays[factor.name].shape))
+
+
+def _plain(number: Any) -> Any:
+    """A binary64 number, as an integer where it is one."""
+    return int(number) if float(number).is_integer() else float(number)
 
 
 def _taps(
@@ -139,6 +177,26 @@ def value_of(element: Any) -> Any:
     return int(number) if not format_of(one.reshape(1)).floating else float(number)
 
 
+def _operand_indices(
+    name: str, arrays: Mapping[str, Array], stage: str, index: Index, case: Case
+) -> list[Index]:
+    """Every element of an operand that a stage reads; none of tables, nor of what only masks."""
+    masks = stage in SOFTMAX and (name in QKV or (name == "scores" and "scaled_scores" in arrays))
+    if name.endswith("table") or masks:
+        return []
+    shape = arrays[name].shape
+    if stage == "row_maximum":
+        return [(*index[:-1], t) for t in range(shape[-1])]
+    if stage.endswith("dx_accumulator") and name.endswith(("here", "there")):
+        step = arrays[stage].shape[1]
+        return [(index[0], c, *index[2:]) for c in range(index[1], shape[1], step)]
+    if stage.endswith(("mean", "var")) and len(shape) == len(IMAGE) and len(index) == 1:
+        pixels = np.ndindex(shape[0], *shape[2:])
+        return [(n, index[0], i, j) for n, i, j in pixels]
+    one = _operand_index(name, arrays, stage, index, case)
+    return [] if one is None else [one]
+
+
 def _operand_index(
     name: str, arrays: Mapping[str, Array], stage: str, index: Index, case: Case
 ) -> Index | None:
@@ -151,7 +209,9 @@ def _operand_index(
         return (index[1] if len(operand) > 1 else 0,)
     if name == "x" and stage.endswith("shifted"):
         return _shifted_from(operand.shape, index, case.attributes)
-    if name == "x" and stage.endswith("product"):
+    if len(operand.shape) == len(index) and operand.shape == (*of.shape[:-1], 1):
+        return (*index[:-1], 0)
+    if name == "x" and stage.endswith(("product", "there")):
         return (index[0], index[1] % operand.shape[1], *index[2:])
     return index if operand.shape == of.shape else None
 
@@ -188,6 +248,10 @@ def _shifted_from(shape: Index, index: Index, attributes: Mapping[str, Any]) -> 
 def _operand_line(each: Operand) -> str:
     theirs = "" if each.device is None else f", of the device {each.device}"
     return f"  {each.name}{list(each.at)} = {each.golden}{theirs}"
+
+
+def _heading(left: str, right: str) -> str:
+    return f"  k    {left:<14} {right:<14} {'x':<7} {'w':<5} {'product':<11} partial"
 
 
 def _tap_line(tap: Tap) -> str:

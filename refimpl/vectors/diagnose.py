@@ -5,7 +5,8 @@ left. One that gives all of them names the fault; the others are ranked by the s
 elements that they explain without spoiling a right one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from math import prod
 from typing import NamedTuple
 
@@ -19,6 +20,14 @@ from refimpl.vectors.variants import Variant, applicable, run
 
 MOST_PRODUCTS = 2**27  # ours: a variant that takes longer is not tried
 NEAR = 0.5  # ours: a variant that explains less of the wrong elements is not worth a line
+
+
+class Suspect(NamedTuple):
+    """What may have gone wrong: a name, what the device then does, and every stage of it."""
+
+    name: str
+    says: str
+    run: Callable[[Case], Mapping[str, Array]]
 
 
 class Finding(NamedTuple):
@@ -48,30 +57,39 @@ def diagnose(
     golden: Mapping[str, Array],
     device: Mapping[str, Array],
     variants: Iterable[Variant] | None = None,
+    suspects: Iterable[Suspect] = (),
 ) -> list[Finding]:
     """Findings about a device that left some stages of a case, the best first.
 
     ``golden`` and ``device`` hold arrays by stage; nothing is found where no bit differs, or where
-    the case is too large to be tried.
+    the case is too large to be tried. ``suspects`` are tried beside the known variants; one that
+    does not show what a convolution gathers is judged by the other stages.
     """
     left = {name: array for name, array in device.items() if name in golden}
     wrong = {name: _differs(golden[name], array, case, name) for name, array in left.items()}
-    total = sum(int(each.sum()) for each in wrong.values())
-    if not total or products(case) > MOST_PRODUCTS:
+    if not any(each.any() for each in wrong.values()) or products(case) > MOST_PRODUCTS:
         return []
+    known = applicable(case) if variants is None else variants
+    tried = [Suspect(each.name, each.says, partial(run, each)) for each in known]
     findings = []
-    for variant in applicable(case) if variants is None else variants:
-        computed = run(variant, case)
+    for suspect in (*tried, *suspects):
+        computed = suspect.run(case)
+        judged = {name: array for name, array in left.items() if not _unshown(name, computed)}
+        total = sum(int(wrong[name].sum()) for name in judged)
         explained = 0
-        for name, array in left.items():
+        for name, array in judged.items():
             if name not in computed or computed[name].shape != array.shape:
                 continue
             other = _differs(computed[name], array, case, name)
             explained += int((wrong[name] & ~other).sum()) - int((~wrong[name] & other).sum())
-        share = explained / total
-        if share >= NEAR:
-            findings.append(Finding(variant.name, variant.says, share))
+        if total and explained / total >= NEAR:
+            findings.append(Finding(suspect.name, suspect.says, explained / total))
     return sorted(findings, key=lambda finding: (-finding.explained, finding.name))
+
+
+def _unshown(name: str, computed: Mapping[str, Array]) -> bool:
+    """Whether a stage is one of gathering, which a suspect may leave out."""
+    return name not in computed and name.endswith(("padded", "columns", "partial_sums"))
 
 
 def products(case: Case) -> int:

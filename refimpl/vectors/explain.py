@@ -3,19 +3,26 @@
 Works on whole arrays, and only on cases that failed; a case too large for that keeps its verdicts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from refimpl.arrays import Array
 from refimpl.vectors.case import Case
 from refimpl.vectors.check import Verdict, judge
 from refimpl.vectors.cone import cone
-from refimpl.vectors.diagnose import MOST_PRODUCTS, diagnose, products
+from refimpl.vectors.diagnose import MOST_PRODUCTS, Suspect, diagnose, products
 from refimpl.vectors.local import recompute, steps_of
 from refimpl.vectors.manifest import CaseEntry, Tensor
 from refimpl.vectors.recognise import recognise
 from refimpl.vectors.report import CaseReport
+
+Suspects: TypeAlias = Callable[[Case], Iterable[Suspect]]
+
+
+def no_suspects(_: Case) -> Iterable[Suspect]:
+    """Known variants only."""
+    return ()
 
 
 class Evidence(NamedTuple):
@@ -42,8 +49,10 @@ def case_of(entry: CaseEntry, arrays: Mapping[str, Array]) -> Case:
     )
 
 
-def explain(entry: CaseEntry, verdicts: list[Verdict], evidence: Evidence) -> CaseReport:
-    """The report on a case with its explanation.
+def explain(
+    entry: CaseEntry, verdicts: list[Verdict], evidence: Evidence, suspects: Suspects = no_suspects
+) -> CaseReport:
+    """The report on a case with its explanation; ``suspects`` are tried beside known variants.
 
     Raises
     ------
@@ -51,7 +60,7 @@ def explain(entry: CaseEntry, verdicts: list[Verdict], evidence: Evidence) -> Ca
         If the manifest's attributes do not describe a case that can be computed.
     """
     try:
-        return _explained(entry, verdicts, evidence)
+        return _explained(entry, verdicts, evidence, suspects)
     except (KeyError, TypeError, IndexError, OverflowError) as error:
         raise ValueError(
             f"case {entry.id} must have the attributes and tensors of its operator "
@@ -59,7 +68,9 @@ def explain(entry: CaseEntry, verdicts: list[Verdict], evidence: Evidence) -> Ca
         ) from error
 
 
-def _explained(entry: CaseEntry, verdicts: list[Verdict], evidence: Evidence) -> CaseReport:
+def _explained(
+    entry: CaseEntry, verdicts: list[Verdict], evidence: Evidence, suspects: Suspects
+) -> CaseReport:
     case = case_of(entry, evidence.golden)
     tensors = {tensor.name: tensor for tensor in entry.tensors}
     if products(case) > MOST_PRODUCTS:
@@ -73,7 +84,7 @@ def _explained(entry: CaseEntry, verdicts: list[Verdict], evidence: Evidence) ->
     shown = None
     if bad.first is not None:
         shown = cone(case, evidence.golden, bad.tensor, bad.first.index, evidence.device)
-    findings = diagnose(case, evidence.golden, evidence.device)
+    findings = diagnose(case, evidence.golden, evidence.device, suspects=suspects(case))
     return replace(report, findings=tuple(findings[:5]), cone=shown, notes=_notes(report))
 
 

@@ -181,7 +181,7 @@ def case_files(
 def physical(case: Case, name: str, array: Array, how: Written) -> Physical:
     """How a tensor of a case lies in memory."""
     form = format_of(array, case.formats.get(name))
-    kernel = name in KERNELS
+    kernel = name.removesuffix("_reference").removesuffix("_bound") in KERNELS
     layout = layout_for(how.layout, rank=array.ndim, kernel=kernel, element_bits=form.bits)
     return Physical(form=form, shape=array.shape, layout=layout, lanes=how.lanes)
 

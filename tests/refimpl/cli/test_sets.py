@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from refimpl import cli, io
+from refimpl.score.suspects import catalogued
 from refimpl.vectors.explain import case_of
 from refimpl.vectors.local import recompute
 from refimpl.vectors.manifest import seal
@@ -336,3 +337,18 @@ def test_an_onnx_test_is_part_of_a_set_that_asks_for_it(refimpl, tmp_path):
             "output_0.pb",
         }
         assert (golden / entry.id / "onnx" / "test_data_set_0" / "input_0.pb").is_file()
+
+
+def test_a_bug_of_the_catalogue_is_named_where_all_are_tried(refimpl, tmp_path):
+    out, manifest = written(refimpl, tmp_path, f"--operator conv2d --arithmetic int8 {SMALL}")
+    (entry,) = manifest.cases
+    case = case_of(entry, io.read_case(out, entry))
+    bug = next(each for each in catalogued(case) if each.name == "pad-right")
+    device = tmp_path / "device" / entry.id
+    device.mkdir(parents=True)
+    np.save(device / "output.npy", bug.run(case)["output"])
+    _, known, _ = refimpl(f"check {out} {tmp_path}/device")
+    status, said, err = refimpl(f"check {out} {tmp_path}/device --diagnose all")
+    assert (status, err) == (1, "")
+    assert "pad-right" not in known
+    assert "columns right of the image read its last column” (pad-right): every bit" in said
