@@ -171,7 +171,9 @@ def shrink(
         io.must_be_directory(device)
         io.must_be_new(out)
         court = io.Court(golden=golden, device=device, manifest=manifest, explain=False)
-        small, before = io.shrink_case(court, chosen(manifest.cases, [case] if case else None))
+        entries = chosen(manifest.cases, [case] if case else None)
+        with progress("shrinking", 1):
+            small, before = io.shrink_case(court, entries)
         about = About(
             command=f"refimpl shrink {shlex.quote(str(golden))} {shlex.quote(str(device))} SET",
             tool_version=io.tool_version(),
