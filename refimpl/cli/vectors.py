@@ -23,7 +23,8 @@ from refimpl.vectors.case import ARITHMETICS, Case, Choices
 from refimpl.vectors.chain import chained_cases
 from refimpl.vectors.declare import must_concern, parsed, table_of
 from refimpl.vectors.diagnose import products
-from refimpl.vectors.dut import dut_cases, plan_of
+from refimpl.vectors.dut import plan_of
+from refimpl.vectors.dut_cases import dut_cases
 from refimpl.vectors.files.kinds import CASE_KINDS, TENSOR_KINDS
 from refimpl.vectors.layouts import FAMILIES
 from refimpl.vectors.memory import Plan, run_in_one_memory

@@ -24,7 +24,7 @@ Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """Sizes of a call: images (n, c, h, w), outputs o, kernel side, stride, groups."""
+    """Sizes of a call: images (n, c, h, w), outputs o, kernel side, stride, groups, dilation."""
 
     n: int
     c: int
@@ -34,6 +34,7 @@ class Extent:
     k: int
     stride: int
     g: int = 1
+    d: int = 1
 
     @property
     def image(self) -> tuple[int, ...]:
@@ -62,9 +63,9 @@ def drawn(
 
 
 def _geometry(of: Extent) -> dict[str, Any]:
-    pad = (of.k - 1) // 2
+    pad = of.d * (of.k - 1) // 2
     groups = {"groups": of.g} if of.g > 1 else {}
-    return {"stride": [of.stride] * 2, "padding": [pad, pad], "dilation": [1, 1], **groups}
+    return {"stride": [of.stride] * 2, "padding": [pad, pad], "dilation": [of.d] * 2, **groups}
 
 
 def _floats(name: str, arithmetic: str, shapes: Shapes) -> dict[str, Array]:
@@ -82,7 +83,7 @@ def _attention_shapes(of: Extent) -> Shapes:
 def _attention_attributes(of: Extent, *, local: bool) -> dict[str, Any]:
     stride = {"stride": [of.stride, of.stride]}
     if local:
-        return {**stride, "kernel": [of.k, of.k], "dilation": [1, 1], "normalise": "softmax"}
+        return {**stride, "kernel": [of.k, of.k], "dilation": [of.d] * 2, "normalise": "softmax"}
     heads = 2 if of.o % 2 == 0 else 1
     return {**stride, "heads": heads, "normalise": "softmax"}
 

@@ -1,23 +1,22 @@
-"""A device's declaration, ``dut.toml``: what it can do, and the cases that follow from it.
+"""A device's declaration, ``dut.toml``: array, tiles, formats, features, stages, memory, adders.
 
-The array's shape, tiles, formats, features and observable stages decide which cases are written,
-which stages must be there, and in which memory; what is left out is listed with its reason.
+It decides which cases are written (``dut_cases.py``), which stages must be there, in which memory.
 """
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from refimpl.bitexact.accumulation import BiasAt, Order
 from refimpl.bitexact.adders import Adders, adders_of
-from refimpl.bitexact.operators import OPERATORS
-from refimpl.bitexact.requantise import RULES
-from refimpl.vectors.case import ARITHMETICS, Case, Choices
+from refimpl.bitexact.operators import ALL_OPERATORS, OPERATORS
+from refimpl.bitexact.operators import ARITHMETICS as KNOWN
+from refimpl.bitexact.requantise import ROUNDINGS
+from refimpl.vectors.case import ARITHMETICS
 from refimpl.vectors.layouts import layout_for
-from refimpl.vectors.manifest import Exclusion, Strict
+from refimpl.vectors.manifest import Strict
 from refimpl.vectors.memory import Plan
-from refimpl.vectors.stimuli import Sizes, random_cases
 
 Size = Annotated[int, Field(ge=1, le=4096)]
 
@@ -30,7 +29,10 @@ class Array2d(Strict):
 
 
 class Tile(Strict):
-    """What one pass takes: taps of K, input channels, output channels, pixels."""
+    """What one pass takes: taps of K, input channels, output channels, pixels.
+
+    Where channels or outputs are left out, they are the declared array's rows and columns.
+    """
 
     k: Annotated[int, Field(ge=1, le=2**20)] | None = None
     channels: Size = 16
@@ -47,17 +49,25 @@ class Features(Strict):
     strides: tuple[Annotated[int, Field(ge=1, le=8)], ...] = (1, 2)
     dilations: tuple[Annotated[int, Field(ge=1, le=8)], ...] = (1, 2)
     kernels: tuple[Annotated[int, Field(ge=1, le=11)], ...] = (1, 3)
+    groups: tuple[Annotated[int, Field(ge=1, le=256)], ...] = (1,)
     order: Order = "cuv"
     bias: BiasAt = "last"
 
     @field_validator("operators", "arithmetics", "roundings")
     @classmethod
     def _known(cls, names: tuple[str, ...], info: Any) -> tuple[str, ...]:
-        lists = {"operators": OPERATORS, "arithmetics": ARITHMETICS, "roundings": tuple(RULES)}
+        lists = {"operators": ALL_OPERATORS, "arithmetics": KNOWN, "roundings": ROUNDINGS}
         known = lists[info.field_name]
         if not names or not set(names) <= set(known):
             raise ValueError(f"{info.field_name} must be of {', '.join(known)}, not {names}")
         return names
+
+    @field_validator("strides", "dilations", "groups")
+    @classmethod
+    def _some(cls, numbers: tuple[int, ...], info: Any) -> tuple[int, ...]:
+        if not numbers:
+            raise ValueError(f"{info.field_name} must name at least one")
+        return numbers
 
     @field_validator("kernels")
     @classmethod
@@ -91,7 +101,7 @@ class Memory(Strict):
 
 
 class Dut(Strict):
-    """A device under test."""
+    """A device under test; ``arithmetic`` are records that it declares (``declare.py``)."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$")]
     array: Array2d = Array2d()
@@ -100,6 +110,18 @@ class Dut(Strict):
     observe: Observe = Observe()
     memory: Memory = Memory()
     adders: dict[str, Any] = Field(default_factory=dict)
+    arithmetic: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tile_of_the_array(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        array, tile = data.get("array", {}), data.get("tile", {})
+        if not isinstance(array, Mapping) or not isinstance(tile, Mapping):
+            return data
+        sides = {"channels": array.get("rows"), "outputs": array.get("columns")}
+        return {**data, "tile": {key: n for key, n in sides.items() if n is not None} | {**tile}}
 
     @model_validator(mode="after")
     def _adders(self) -> "Dut":
@@ -110,33 +132,6 @@ class Dut(Strict):
     def adder_class(self) -> Adders | str:
         """The device's class of adders, or why it is in none."""
         return adders_of(self.adders)
-
-
-Kind = Literal["whole", "ragged-outputs", "ragged-channels", "ragged-pixels", "one-pixel"]
-
-
-def dut_cases(dut: Dut, *, seed: str = "0") -> tuple[list[Case], tuple[Exclusion, ...]]:
-    """Cases that a device must be tried on, and what is left out with the reason.
-
-    Every operator and arithmetic on whole tiles, one more than a tile and one less of outputs and
-    channels, ragged rows of pixels, a single pixel, and every stride, dilation and kernel.
-    """
-    excluded = list(_excluded(dut))
-    cases: dict[str, Case] = {}
-    for rounding in dut.features.roundings:
-        choices = Choices(
-            arithmetics=dut.features.arithmetics,
-            rounding=rounding,
-            order=dut.features.order,
-            bias_at=dut.features.bias,
-            k_tile=dut.tile.k,
-        )
-        suffix = "" if rounding == dut.features.roundings[0] else f"-{rounding.replace('_', '-')}"
-        for sizes in _sizes(dut):
-            for case in random_cases(dut.features.operators, sizes, choices, seed=seed + suffix):
-                if rounding == dut.features.roundings[0] or case.arithmetic == "int8":
-                    cases.setdefault(case.id, case)
-    return list(cases.values()), tuple(excluded)
 
 
 def plan_of(dut: Dut) -> Plan:
@@ -156,54 +151,3 @@ def observable(dut: Dut | None, stage: str) -> bool:
     return stage in dut.observe.stages or any(
         stage.endswith(f"_{name}") for name in dut.observe.stages
     )
-
-
-def _sizes(dut: Dut) -> Iterator[Sizes]:
-    """Shapes whose tiles are whole, and ragged in each way."""
-    tile, width = dut.tile, 5
-    rows = -(-tile.pixels // width)
-    first = dut.features.kernels[-1]
-    base = {"batch": 1, "height": rows, "width": width, "kernel": first}
-    stride, dilation = dut.features.strides[0], dut.features.dilations[0]
-    base |= {"stride": stride, "dilation": dilation}
-    yield _size(base, channels=tile.channels, outputs=tile.outputs)
-    yield _size(base, channels=tile.channels, outputs=tile.outputs + 1)
-    yield _size(base, channels=tile.channels + 1, outputs=max(1, tile.outputs - 1))
-    yield _size(base, channels=max(1, tile.channels - 1), outputs=2, height=rows + 1, batch=2)
-    for kernel in dut.features.kernels:
-        yield _size(base, channels=2, outputs=3, height=1, width=1, kernel=kernel)
-        yield _size(base, channels=2, outputs=3, kernel=kernel)
-    for step in dut.features.strides:
-        yield _size(base, channels=2, outputs=2, height=7, width=6, stride=step)
-    for apart in dut.features.dilations:
-        yield _size(base, channels=2, outputs=2, height=7, width=6, dilation=apart)
-
-
-def _size(base: dict[str, int], **other: int) -> Sizes:
-    return Sizes(**{**base, **other})
-
-
-def _excluded(dut: Dut) -> Iterator[Exclusion]:
-    """What the declaration leaves out of everything there is."""
-    own = dut.features
-    for what, known, has, key in (
-        ("operator", OPERATORS, own.operators, "operators"),
-        ("arithmetic", ARITHMETICS, own.arithmetics, "arithmetics"),
-        ("rounding", tuple(RULES), own.roundings, "roundings"),
-        ("stride", (1, 2), own.strides, "strides"),
-        ("dilation", (1, 2), own.dilations, "dilations"),
-        ("kernel side", (1, 3), own.kernels, "kernels"),
-    ):
-        for each in known:
-            if each not in has:
-                reason = f"features.{key} of {dut.name} has {', '.join(map(str, has))} only"
-                yield Exclusion(what=f"{what} {each}", reason=reason)
-    if dut.observe.stages is not None:
-        seen = ", ".join(dut.observe.stages) or "none"
-        yield Exclusion(
-            what="stages other than the output",
-            reason=f"observe.stages of {dut.name} has {seen}",
-        )
-    why = dut.adder_class
-    if isinstance(why, str):
-        yield Exclusion(what="bounds of float outputs", reason=f"{dut.name}: {why}")

@@ -14,6 +14,7 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact import random
+from refimpl.bitexact.describe import SUMS
 from refimpl.bitexact.formats import default_cast, encode, format_named, to_integers
 from refimpl.bitexact.operators import (
     ALL_OPERATORS,
@@ -255,9 +256,12 @@ def _random_drawn(
     name = _random_id(operator, arithmetic, sizes, seed)
     extent = Extent(
         n=sizes.batch, c=sizes.channels, o=sizes.outputs, h=sizes.height, w=sizes.width,
-        k=sizes.kernel, stride=sizes.stride, g=sizes.groups,
+        k=sizes.kernel, stride=sizes.stride, g=sizes.groups, d=sizes.dilation,
     )  # fmt: skip
     tensors, attributes = drawn(operator, arithmetic, name, extent, choices.rounding)
+    floats = arithmetic in FLOAT_ARITHMETICS and "accumulation" in SUMS[operator]
+    if floats and choices.order != Choices().order:
+        attributes["order"] = choices.order
     return Case(
         id=name,
         operator=operator,

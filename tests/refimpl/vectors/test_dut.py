@@ -1,11 +1,20 @@
 """A device's declaration decides the cases, and says why the rest is left out."""
 
+import tomllib
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from refimpl import io
 from refimpl.bitexact.adders import Adders
-from refimpl.vectors.dut import Dut, dut_cases, observable, plan_of
+from refimpl.bitexact.operators import ALL_OPERATORS
+from refimpl.bitexact.requantise import ROUNDINGS
+from refimpl.vectors.case import KNOWN
+from refimpl.vectors.dut import Dut, observable, plan_of
+from refimpl.vectors.dut_cases import dut_cases
+from refimpl.vectors.stages import stages
+from refimpl.vectors.stimuli import GROUPED
 
 SMALL = {
     "name": "mac8",
@@ -48,11 +57,92 @@ def test_what_is_left_out_is_listed_with_the_reason():
     assert "rounding floor" in said
 
 
-def test_a_device_that_can_do_all_is_left_nothing_out():
-    _, excluded = dut_cases(
-        Dut(name="all", features={"roundings": ["half_up", "half_even", "floor", "tflite_double"]})
+def test_a_device_that_can_do_all_is_left_nothing_out_but_what_no_operator_has():
+    everything = {
+        "operators": [each for each in ALL_OPERATORS if each in GROUPED],
+        "arithmetics": list(KNOWN),
+        "roundings": list(ROUNDINGS),
+        "groups": [1, 2],
+    }
+    cases, excluded = dut_cases(
+        Dut(name="all", tile={"channels": 2, "outputs": 2}, features=everything)
     )
-    assert excluded == ()
+    said = {each.what: each.reason for each in excluded}
+    others = {f"operator {each}" for each in ALL_OPERATORS if each not in GROUPED}
+    assert set(said) == {*others, "xvolution_training of a single pixel"}
+    assert {(case.operator, case.arithmetic) for case in cases} == {
+        (operator, arithmetic) for operator in GROUPED for arithmetic in KNOWN
+    }
+    assert len({case.id for case in cases}) == len(cases)
+
+
+@pytest.mark.parametrize("operator", ALL_OPERATORS)
+def test_every_operator_a_device_has_gets_cases_in_every_arithmetic_it_has(operator):
+    features = {"operators": [operator], "arithmetics": ["int16", "bf16"], "strides": [2]}
+    cases, _ = cases_of(features=features)
+    assert {case.operator for case in cases} == {operator}
+    assert {case.arithmetic for case in cases} == {"int16", "bf16"}
+    for case in cases[:2]:
+        assert stages(case)
+
+
+def test_groups_are_tried_where_an_operator_has_them():
+    features = {"operators": ["conv2d", "global_attention"], "groups": [1, 4], "kernels": [3]}
+    cases, excluded = cases_of(features=features)
+    groups = {
+        operator: {case.attributes.get("groups", 1) for case in cases if case.operator == operator}
+        for operator in features["operators"]
+    }
+    assert groups == {"conv2d": {1, 4}, "global_attention": {1}}
+    said = {each.what: each.reason for each in excluded}
+    assert said["global_attention in 4 groups"] == "it has none"
+    assert said["groups 2"] == "features.groups of mac8 has 1, 4 only"
+
+
+def test_the_arithmetic_that_a_device_declares_is_that_of_its_cases():
+    features = {"operators": ["conv2d", "global_attention"], "arithmetics": ["int8", "fp16"]}
+    arithmetic = {
+        "softmax": {"normalise": "divide"},
+        "accumulator": {"bits": 24, "overflow": "saturate"},
+        "accumulation": {"lanes": 4, "lane_order": "tree"},
+    }
+    cases, _ = cases_of(features=features, arithmetic=arithmetic)
+    for case in cases:
+        integer = case.arithmetic == "int8"
+        assert ("accumulator" in case.attributes) == integer
+        assert ("accumulation" in case.attributes) != integer
+        assert ("softmax" in case.attributes) == (case.operator == "global_attention")
+    with pytest.raises(ValueError, match=r"what is declared must be of .*, not 'rsqrt'"):
+        cases_of(features=features, arithmetic={"rsqrt": {"kind": "table"}})
+
+
+def test_the_order_that_a_device_declares_is_that_of_every_float_sum_over_kernels():
+    operators = ["conv2d", "xvolution_training", "xvolution_backward", "global_attention"]
+    features = {"operators": operators, "arithmetics": ["fp32"], "order": "uvc", "kernels": [3]}
+    cases, _ = cases_of(features=features)
+    assert {case.attributes["order"] for case in cases} == {"uvc"}
+
+
+def test_a_dilation_is_that_of_every_case_whose_id_says_so():
+    features = {"operators": ["pssa_backward", "local_attention"], "dilations": [1, 2]}
+    cases, _ = cases_of(features=features)
+    apart = {case.attributes["dilation"][0] for case in cases}
+    assert apart == {1, 2}
+    for case in cases:
+        assert ("k3s1d2" in case.id) == (case.attributes["dilation"] == [2, 2])
+
+
+def test_tiles_that_are_left_out_are_the_array():
+    array = {"rows": 6, "columns": 9}
+    assert Dut(name="d", array=array).model_dump()["tile"]["outputs"] == 9
+    cases, _ = cases_of(tile={"pixels": 5}, array=array)
+    assert {6, 7, 5} <= {case.tensors["x"].shape[1] for case in cases}
+    assert {9, 10, 8} <= {len(case.tensors["w"]) for case in cases}
+
+
+def test_a_stage_that_no_case_shows_is_refused():
+    with pytest.raises(ValueError, match=r"observe.stages of mac8 must be of .*, not 'acumulator'"):
+        cases_of(observe={"stages": ["acumulator"]})
 
 
 def test_every_rounding_rule_has_cases_of_its_own():
@@ -96,6 +186,18 @@ def test_the_class_of_adders_is_declared():
 def test_a_declaration_that_no_device_may_make_is_refused(declared, sentence):
     with pytest.raises(ValidationError, match=sentence):
         Dut.model_validate(SMALL | declared)
+
+
+def test_the_declaration_on_the_page_is_one_and_its_cases_are_what_it_says():
+    page = (Path(__file__).parents[3] / "docs" / "vectors.md").read_text("utf-8")
+    text = page.partition("```toml\n")[2].partition("```")[0]
+    dut = Dut.model_validate(tomllib.loads(text))
+    cases, excluded = dut_cases(dut)
+    assert {case.operator for case in cases} == {"conv2d", "pssa"}
+    assert {case.attributes.get("groups", 1) for case in cases} == {1, 2}
+    wide = {case.attributes.get("product") for case in cases if case.id.startswith("pssa-int8")}
+    assert wide == {"wide"}
+    assert "operator global_attention" in {each.what for each in excluded}
 
 
 def test_a_file_is_read_or_refused_in_one_sentence(tmp_path):
