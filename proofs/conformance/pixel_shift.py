@@ -54,6 +54,21 @@ def _wrapped_in_memory(arguments: Arguments) -> Stages:
     return _convolved(np.concatenate(products, axis=1), arguments)
 
 
+def _wrapped_by_a_mask(arguments: Arguments) -> Stages:
+    """A shift that wraps by i & (n − 1), which is i mod n for powers of two only."""
+    x, length = arguments["x"], arguments["length"]
+    rows, cols = (np.arange(side) for side in x.shape[2:])
+    products = [
+        x * x[:, :, _masked(rows, length * down)][..., _masked(cols, length * right)]
+        for down, right in arguments["directions"]
+    ]
+    return _convolved(np.concatenate(products, axis=1), arguments)
+
+
+def _masked(places: Array, step: int) -> Array:
+    return (places + step) & (len(places) - 1)
+
+
 def _channels_first(arguments: Arguments) -> Stages:
     """Products ordered by channel, then direction."""
     products = reference(arguments)["products"]
@@ -111,6 +126,10 @@ PSSA = Contract(
         Suspect("the shift goes the opposite way", _opposite),
         Suspect(
             "the shift wraps around memory: what leaves a row enters the next", _wrapped_in_memory
+        ),
+        Suspect(
+            "the shift wraps by a mask, i & (n - 1): right where a side is a power of two only",
+            _wrapped_by_a_mask,
         ),
         Suspect("rows and columns of the shift are exchanged", _rows_for_columns),
         Suspect("the length of the shift is ignored", _with(length=1)),

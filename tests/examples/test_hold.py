@@ -2,6 +2,7 @@
 
 import runpy
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -17,6 +18,13 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
             "fused",
             "β of the attention branch's normalisation is forgotten",
             "law kept",
+        ),
+        pytest.param(
+            "hold_compiled",
+            "remainder",
+            "the shift wraps by a mask, i & (n - 1)",
+            "law kept",
+            marks=pytest.mark.skipif(which("cc") is None, reason="needs a C compiler, cc"),
         ),
         ("hold_int8", "wide", "merged weights are saturated to int8", "law BROKEN: accumulators"),
     ],
