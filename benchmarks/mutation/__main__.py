@@ -64,7 +64,7 @@ def main(
     what: Annotated[str, typer.Option(help="operators or claims")] = "operators",
     minutes: Annotated[float, typer.Option(help="Stop after so long.")] = 30.0,
     seconds: Annotated[
-        float, typer.Option(help="A mutant that takes longer does not end: killed by timeout.")
+        float, typer.Option(help="A mutant that works longer does not end: killed by timeout.")
     ] = SECONDS,
     only: Annotated[str, typer.Option(help="Only modules whose name holds this.")] = "",
 ) -> None:
@@ -76,10 +76,8 @@ def main(
         for mutant in mutants(target.path.read_text(encoding="utf-8"))
     ]
     random.Random(0).shuffle(todo)  # noqa: S311 - an order, no secret
-    done = _known(out)
+    done, controlled = _known(out), set[Target]()
     preload()
-    for target in {target for target, _ in todo}:
-        _check_control(target, seconds)
     console, end = Console(), time.monotonic() + 60 * minutes
     out.parent.mkdir(parents=True, exist_ok=True)
     with Progress(console=console) as bar, out.open("a", encoding="utf-8") as file:
@@ -90,6 +88,9 @@ def main(
                 continue
             if time.monotonic() > end:
                 break
+            if target not in controlled:
+                _check_control(target, seconds)
+                controlled.add(target)
             outcome = attempt(
                 target.name, target.path, mutant.source, target.tests, seconds=seconds
             )
