@@ -1,9 +1,10 @@
 """Hold an implementation against a contract: draw cases, shrink what differs, say what broke.
 
-The first case on which a stage differs from the reference is shrunk by Hypothesis to the smallest
-it can find. Then the usual mistakes are made in the reference, one at a time: one that gives what
-the implementation gave, on that case and on others, is named. Last, the laws that the contract's
-claims prove are tried on the implementation itself.
+The first case on which a stage differs from the reference is shrunk by Hypothesis, then by whole
+rows, channels and directions, to the smallest that can be found. Then the usual mistakes are made
+in the reference, one at a time: one that gives what the implementation gave, on that case and on
+others, is named. Last, the laws that the contract's claims prove are tried on the implementation
+itself.
 
 Draws are seeded: the same implementation gives the same sentence.
 """
@@ -23,6 +24,7 @@ from proofs.conformance.contract import (
     Stages,
 )
 from proofs.conformance.contracts import contract
+from proofs.conformance.smaller import shrunk, smaller
 from proofs.conformance.words import sentence
 
 EXAMPLES = 200
@@ -94,6 +96,10 @@ def _smallest(
     """The smallest case found on which implementation and reference differ, or None."""
     smallest: list[Arguments] = []
 
+    def differs(arguments: Arguments) -> bool:
+        found = _outcome(run, arguments)
+        return bool(differing_stage(chosen.reference(arguments), found, tolerance))
+
     @settings(
         max_examples=examples,
         deadline=None,
@@ -105,14 +111,16 @@ def _smallest(
     )
     @given(chosen.draw(fixed))
     def agrees(arguments: Arguments) -> None:
-        if differing_stage(chosen.reference(arguments), _outcome(run, arguments), tolerance):
+        if differs(arguments):
             smallest[:] = [arguments]
             raise DisagreementError("differs", arguments)
 
     try:
         agrees()
     except DisagreementError:
-        return smallest[0]
+        if Phase.shrink not in phases:
+            return smallest[0]
+        return shrunk(smallest[0], differs, lambda case: smaller(case, fixed))
     return None
 
 
