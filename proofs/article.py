@@ -115,11 +115,15 @@ AS_GOOD_AS_ATTENTION = Sentence(
 )
 ON_COCO = Sentence(
     id="A11.1",
-    text="而采用 PSSA 的 X-volution 性能也非常不俗,基本与 self-attention 性能相当,"
-    "这也验证了采用 PSSA 逼近 self-attention 是有效且合理的。",
+    text="而采用 PSSA 的 X-volution 性能也非常不俗,基本与 self-attention 性能相当,",
     translation="X-volution with PSSA also performs very well, about as well as with "
-    "self-attention, which confirms that approximating self-attention by PSSA is effective "
-    "and reasonable.",
+    "self-attention.",
+)
+CONFIRMED = Sentence(
+    id="A11.3",
+    text="这也验证了采用 PSSA 逼近 self-attention 是有效且合理的。",
+    translation="This also confirms that approximating self-attention by PSSA is effective and "
+    "reasonable.",
 )
 LINEAR_COST = Sentence(
     id="A10.1",
@@ -138,9 +142,9 @@ UNDECIDED: tuple[tuple[Sentence, str], ...] = (
     (
         ON_COCO,
         (
-            "It rests on accuracy on COCO, which cannot be decided without training on it. How "
-            "well PSSA predicts attention is measured; whether a detector needs it to is another "
-            "question."
+            "It is said of accuracy on COCO, which cannot be decided without training detectors "
+            "on it. What it would mean on our small network, with a rule fixed before the run, is "
+            "measured under A11."
         ),
     ),
 )

@@ -7,6 +7,7 @@ from types import MappingProxyType, ModuleType
 
 from proofs.claim import Claim
 from proofs.claims import (
+    accuracy,
     attention,
     contract,
     degree,
@@ -37,6 +38,7 @@ from proofs.hypotheses import HYPOTHESES
 MODULES: tuple[ModuleType, ...] = (
     locality,
     measured,
+    accuracy,
     pixel_shift,
     degree,
     translation,

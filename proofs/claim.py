@@ -67,7 +67,7 @@ class Claim:
     ``detail`` defines its symbols or limits it further; ``why`` is its reason in one sentence;
     ``proof`` is the idea of a proof for all sizes, where there is one; ``order`` says how the
     domain of a false claim grows; ``rule`` is the decision rule of a measured one; ``explain``
-    turns a counterexample into a sentence with numbers.
+    turns a counterexample into a sentence with numbers; ``measured`` says what was measured.
     """
 
     id: str
@@ -85,6 +85,7 @@ class Claim:
     order: str = ""
     rule: str = ""
     explain: Callable[..., str] | None = None
+    measured: Callable[[], str] | None = None
 
     def __post_init__(self) -> None:
         if self.status == "conditional" and not self.hypotheses:
@@ -119,6 +120,7 @@ def claim(
     order: str = "",
     rule: str = "",
     explain: Callable[..., str] | None = None,
+    measured: Callable[[], str] | None = None,
 ) -> Callable[[Predicate], Claim]:
     """Turn a predicate into a ``Claim``: its name is the id, its docstring statement and detail.
 
@@ -148,6 +150,7 @@ def claim(
             order=order,
             rule=rule,
             explain=explain,
+            measured=measured,
         )
 
     return wrap

@@ -289,6 +289,8 @@ def _details(verdict: Verdict) -> list[tuple[str, str]]:
         details.append(("proof", claim.proof))
     if claim.rule:
         details.append(("decided by", claim.rule))
+    if claim.measured is not None:
+        details.append(("measured", claim.measured()))
     for hypothesis, dropped in zip(claim.hypotheses, verdict.dropped, strict=True):
         failure = dropped.counterexample
         at = "nothing" if failure is None else written(failure)

@@ -1,10 +1,10 @@
-"""What the forms of X-volution and attention take on each machine of the study.
+"""What the forms of X-volution and attention take on each machine of the packaged study.
 
 Every claim about machines, and the tables of the page, read the rows of one study: the 3×3 layers
-of every stage of ResNet-34 at 224×224, batch 1, on the machines of the packaged study, judged by
-the rule of ``hwsim.study.rule`` with its default thresholds. A preset that stands for a kind of
-array and for no chip is not among them. A row's peak buffer is the largest tile that the schedule
-found holds, in bytes, as often as the buffers hold it.
+of every stage of ResNet-34 at 224×224, batch 1, on the machines of
+``hwsim/presets/studies/conv-friendly.toml``, judged by the rule of ``hwsim.study.rule`` with the
+thresholds of that file. A row's peak buffer is the largest tile that the
+schedule found holds, in bytes, as often as the buffers hold it.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,8 @@ from hwsim import preset
 from hwsim.io.studies import read_study
 from hwsim.study import Row, Study, rows
 
-MACHINES = tuple(sorted(read_study().machines))
+ASKED = read_study()
+MACHINES = tuple(sorted(ASKED.machines))
 STAGES = ("conv2_x", "conv3_x", "conv4_x", "conv5_x")
 PLAIN, FUSED = "convolution", "xvolution-fused"
 FORMS = {
@@ -45,6 +46,7 @@ def rows_on(machine: str) -> dict[tuple[str, str], Row]:
         batches=(1,),
         machines=(machine,),
         forms=tuple(FORMS),
+        thresholds=ASKED.thresholds,
     )
     return {(each.stage, each.form): each for each in rows(study, [preset(machine)])}
 

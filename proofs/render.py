@@ -15,7 +15,9 @@ HEADER = """\
 What the article says of X-volution, and what is true of it. The first table is the answer in two
 minutes; each row leads to the claims it rests on, and each claim to its statement, proof idea,
 evidence and counterexample. *PSSA* is the article's pixel-shift self-attention: shift the image in
-four directions, multiply each shifted copy with the image, convolve the products T(x).
+four directions, multiply each shifted copy with the image, convolve the products T(x). *Eq. 9* is
+the paper's local attention by scores. Letters: C channels, n pixels, kernels of K×K, D = 4
+directions, shifts of length L, S levels on top of each other; a MAC is one multiply-accumulate.
 """
 LEGEND = """\
 ## How to read a claim
@@ -122,6 +124,8 @@ def _section(verdict: Verdict) -> Iterator[str]:
         yield f"* Proof idea: {claim.proof}"
     if claim.rule:
         yield f"* Decided by: {claim.rule}."
+    if claim.measured is not None:
+        yield f"* Measured: {claim.measured()}."
     yield from _evidence(verdict)
     if verdict.surprise is not None:
         yield f"* Surprise: {verdict.surprise}."

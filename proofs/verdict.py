@@ -89,6 +89,7 @@ class Verdict:
             "why": self.claim.why,
             "proof": self.claim.proof,
             "rule": self.claim.rule,
+            "measured": None if self.claim.measured is None else self.claim.measured(),
             "counterexample": plain(self.counterexample),
             "explanation": self.explanation,
             "hypotheses": [

@@ -20,6 +20,7 @@ to approximate anything with, X-volution (PSSA) and PSSA alone.
 written, and are not used. The first five seeds of the article's question are run first, then those
 of the others, then the seeds that are left; if time runs out, a comparison rests on the seeds that
 both its operators have, of which there must be five. Nobody looks at an accuracy before the end.
+(Time ran out after five seeds of every operator, and one network more.)
 
 Source: Student, "The probable error of a mean", Biometrika 6 (1908).
 """

@@ -1,6 +1,6 @@
 """Claims about what X-volution takes in time, and how that grows with the image.
 
-Cycles of ``hwsim``, on every machine it ships: rows of ``proofs.machines`` for the layers of
+Cycles of ``hwsim``, on every machine of the study: rows of ``proofs.machines`` for the layers of
 ResNet-34, single 3×3 layers of our own where a size is varied.
 """
 

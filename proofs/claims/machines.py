@@ -1,6 +1,6 @@
 """Claims about machines: which of them run X-volution at all, how well, and in what buffers.
 
-All on the rows of ``proofs.machines``: every preset of ``hwsim``, every stage of ResNet-34. A form
+All on the rows of ``proofs.machines``: every machine of the study, every stage of ResNet-34. A form
 is *conv-friendly* on a machine and a stage by the rule of ``hwsim.study.rule``: it reaches 0.9 of
 the plain convolution's utilisation of the array, exposes at most a tenth of its cycles to the
 vector unit, has no tensor like n × n or C²K²n, and needs convolution, elementwise work and shifts
@@ -45,7 +45,7 @@ def _explain_support(machine: str) -> str:
     why="The shift product multiplies features with features; an accelerator that only convolves "
     "has no unit for it.",
     over=grid(machine=MACHINES),
-    order="the presets by name",
+    order="the machines by name",
     explain=_explain_support,
 )
 def every_machine_that_convolves_runs_fused_x_volution(machine: str) -> bool:
@@ -103,7 +103,7 @@ def _explain_squares(machine: str) -> str:
     evidence="exhaustive search",
     why="A square is a product of a feature with itself, and what lacks the one lacks the other.",
     over=Cases(lambda: ({"machine": each} for each in _multiplying(able=False))),
-    order="the presets without elementwise multiplication, by name",
+    order="the machines without elementwise multiplication, by name",
     explain=_explain_squares,
 )
 def squares_let_a_machine_without_products_run_x_volution(machine: str) -> bool:

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import refimpl
-from proofs.claims import attention, locality, measured
+from proofs.claims import accuracy, attention, locality, measured
 from tests.proofs.breaks.wrongs import Break, always, shift_backwards, twice
 
 
@@ -30,7 +30,29 @@ def better(what, by=0.5):
     return wrong
 
 
+def higher(operator, by=0.1):
+    """Every accuracy of an operator, too high."""
+    return lambda right: (
+        lambda: tuple(
+            row._replace(accuracy=row.accuracy + by) if row.operator == operator else row
+            for row in right()
+        )
+    )
+
+
 BREAKS: dict[str, tuple[Break, ...]] = {
+    "whether-x-volution-does-as-well-with-pssa-as-with-attention": (
+        Break("X-volution + 0.1", accuracy, "results", higher("xvolution")),
+        Break("attention + 0.047", accuracy, "results", higher("xvolution_global", 0.047)),
+    ),
+    "pssa-alone-is-not-about-as-good-as-attention-alone": (
+        Break("attention + 0.07", accuracy, "results", higher("global_attention", 0.07)),
+        Break("attention + 0.2", accuracy, "results", higher("global_attention", 0.2)),
+    ),
+    "a-plain-convolution-does-as-well-as-pssa": (
+        Break("PSSA + 0.1", accuracy, "results", higher("pssa")),
+        Break("convolution + 0.1", accuracy, "results", higher("conv2d")),
+    ),
     "the-local-linear-step-misses-what-attention-makes-of-the-residual": (
         Break("matrix doubled", locality, "per_image_weights", twice),
     ),
