@@ -76,8 +76,8 @@ ANSWERS: Mapping[str, Answer] = MappingProxyType(
         "A6": Answer(
             (NO_EXTRA_OPERATOR,),
             "false: one more kind",
-            "It needs an elementwise product of features, in every form, squares included. Five of "
-            "the eight machines modelled have one and run it; the others only convolve.",
+            "It needs an elementwise product of features, in every form, squares included. "
+            "Machines that have one run it, natively; some of those modelled only convolve.",
         ),
         "A7": Answer(
             (NO_EXTRA_COMPUTATION,),

@@ -3,8 +3,8 @@
 Every claim about machines, and the tables of the page, read the rows of one study: the 3×3 layers
 of every stage of ResNet-34 at 224×224, batch 1, on the machines of
 ``hwsim/presets/studies/conv-friendly.toml``, judged by the rule of ``hwsim.study.rule`` with the
-thresholds of that file. A row's peak buffer is the largest tile that the
-schedule found holds, in bytes, as often as the buffers hold it.
+thresholds of that file. A row's peak buffer is the largest tile that the schedule found holds, in
+bytes, as often as the buffers hold it.
 """
 
 from collections.abc import Callable, Iterator

@@ -103,13 +103,15 @@ def _tied() -> list[Case]:
     over=Cases(_tied),
 )
 def tied_kernels_are_free_on_the_array_not_in_time(machine: str, stage: str) -> bool:
-    """The tied form takes the plain convolution's MACs, and at least 1.2 times its cycles.
+    """The tied form takes the plain convolution's MACs, and more cycles, wherever it runs.
 
-    Wherever it runs; so it is conv-friendly on none of these machines.
+    In conv2_x and conv3_x at least 1.3 times as many: there it is conv-friendly on no machine.
     """
     tied, plain = (row(machine, stage, form) for form in ("xvolution-tied", PLAIN))
-    slower = 10 * tied.cycles >= 12 * plain.cycles
-    return tied.array_macs == plain.array_macs and slower and not tied.friendly
+    slower = tied.cycles > plain.cycles
+    if stage in STAGES[:2]:
+        slower = 10 * tied.cycles >= 13 * plain.cycles and not tied.friendly
+    return tied.array_macs == plain.array_macs and slower
 
 
 @claim(

@@ -5,10 +5,11 @@ from proofs.answers import ANSWERS
 from proofs.machines import FORMS, FUSED, MACHINES, PLAIN, STAGES, row, runs, support, tables
 
 
-def test_five_of_eight_machines_run_x_volution_as_the_answer_says():
-    able = [each for each in MACHINES if runs(each, FUSED)]
-    assert (len(able), len(MACHINES)) == (5, 8)
-    assert "Five of the eight machines" in ANSWERS["A6"].why
+def test_some_machines_run_x_volution_and_some_do_not_as_the_answer_says():
+    able = {each for each in MACHINES if runs(each, FUSED)}
+    assert set() < able < set(MACHINES)
+    assert {support(each, FUSED) for each in able} == {"native"}
+    assert "some of those modelled only convolve" in ANSWERS["A6"].why
 
 
 def test_support_is_that_of_the_weakest_kind_a_form_needs():
