@@ -16,6 +16,7 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.call import groups_of, without_groups
+from refimpl.bitexact.operators import OPERATORS
 from refimpl.vectors.case import Case
 from refimpl.vectors.convolutions import (
     Convolution,
@@ -95,10 +96,16 @@ def _spoils(variant: Variant, case: Case, left: Sequence[str]) -> bool:
 
 
 def _reductions(case: Case) -> Iterator[Case]:
-    """Smaller cases, the smallest first: along images, outputs, channels, rows, columns."""
+    """Smaller cases, the smallest first: along images, outputs, channels, rows, columns.
+
+    Beside the operators that only convolve and shift, forward, along images alone: other tensors
+    of a gradient or an attention would have to follow.
+    """
     x = case.tensors["x"]
     for kept in _subsets(len(x)):
-        yield _with(case, x=x[kept])
+        yield _images(case, kept)
+    if case.operator not in OPERATORS:
+        return
     if groups_of(case.attributes) > 1:
         yield from _groups(case)
     else:
@@ -112,6 +119,12 @@ def _reductions(case: Case) -> Iterator[Case]:
             cropped = np.take(x, kept, axis=axis)
             if _fits(case, cropped.shape):
                 yield _with(case, x=cropped)
+
+
+def _images(case: Case, kept: Array) -> Case:
+    """Only these images, of x and of the gradient that comes back."""
+    batches = {name: case.tensors[name][kept] for name in ("x", "dy") if name in case.tensors}
+    return _with(case, **batches)
 
 
 def _groups(case: Case) -> Iterator[Case]:
@@ -203,7 +216,8 @@ def _by_values(
     how = "no known variant gives its bits; its own values are kept"
     arrays = {**case.tensors, **golden}
     own = convolution_of(case, stage)
-    if own is not None and golden[stage].ndim == 4 and stage.endswith(_AFTER_SUM):
+    pixel = golden[stage].ndim == len("nchw") and stage.endswith(_AFTER_SUM)
+    if own is not None and pixel and case.operator in OPERATORS:
         part = _window(case, own, arrays, index)
         if part is not None:
             n, o, i, j = index
@@ -213,15 +227,29 @@ def _by_values(
             computed = stages(part)
             left.setdefault(list(computed)[-1], computed[list(computed)[-1]])
             return Shrunk(part, left, how)
-    n = index[0] if golden[stage].ndim == 4 else index[1]
-    part = _with(case, x=case.tensors["x"][n : n + 1])
-    left = {
-        name: array[:, n : n + 1] if array.ndim == 5 else array[n : n + 1]
-        for name, array in device.items()
-    }
+    if not _alone(case):
+        return Shrunk(_named(case), device, f"{how}, and every image, which it is summed over")
+    rank = golden[stage].ndim
+    n = 0 if rank == 1 else index[1] if rank == RANK_OF_TILES else index[0]
+    part = _images(case, np.array([n]))
+    left = {name: _image_of(array, n) for name, array in device.items()}
     return Shrunk(_named(part), left, how)
 
 
+def _alone(case: Case) -> bool:
+    """Whether an image's stages do not depend on the other images of its batch."""
+    batch = case.attributes.get("statistics") == "batch" or case.operator == "xvolution_training"
+    return not batch and not case.operator.endswith("_backward")
+
+
+def _image_of(array: Array, n: int) -> Array:
+    """One image of a stage: of partial sums behind the tiles; a vector has none."""
+    if array.ndim == 1:
+        return array
+    return array[:, n : n + 1] if array.ndim == RANK_OF_TILES else array[n : n + 1]
+
+
+RANK_OF_TILES = 5  # (tiles, n, o, h, w)
 _AFTER_SUM = ("accumulator", "biased", "before_clip", "output")
 
 

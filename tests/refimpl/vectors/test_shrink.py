@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from refimpl.bitexact.operators import OPERATORS
+from refimpl.bitexact.operators import ALL_OPERATORS, OPERATORS, PIPELINES
 from refimpl.vectors.case import Choices
 from refimpl.vectors.shrink import ratio, shrink, size
 from refimpl.vectors.stages import stages
 from refimpl.vectors.stimuli import Sizes, random_cases
-from refimpl.vectors.variants import VARIANTS, run
+from refimpl.vectors.variants import VARIANTS, applicable, run
 
 SIZES = Sizes(batch=2, channels=3, outputs=4, height=6, width=5)
 CASES = random_cases(OPERATORS, SIZES, Choices())
@@ -105,3 +105,46 @@ def test_what_is_right_cannot_be_shrunk():
     golden = stages(case)
     with pytest.raises(ValueError, match=r"stage output of .* must be wrong to be shrunk"):
         shrink(case, golden, {"output": golden["output"]}, "output", (0, 0, 0, 0))
+
+
+OTHERS = [
+    case
+    for operator in ALL_OPERATORS
+    if operator not in OPERATORS
+    for arithmetic in ("int8", "fp32")
+    if (operator, arithmetic) in PIPELINES
+    for case in random_cases([operator], SIZES, Choices(arithmetics=(arithmetic,)))
+]
+
+
+@pytest.mark.parametrize("case", OTHERS, ids=lambda case: case.id)
+def test_a_wrong_stage_of_any_operator_is_shrunk_to_a_case_that_is_wrong_alike(case):
+    golden = stages(case)
+    names = list(golden)
+    for stage in (names[-1], names[len(names) // 2], names[0]):
+        wrong = golden[stage].copy()
+        bits = wrong.view(f"u{wrong.itemsize}")
+        last = tuple(side - 1 for side in wrong.shape)
+        bits[last] ^= np.array(4, bits.dtype)
+        small = shrink(case, golden, {stage: wrong}, stage, last)
+        assert still_wrong(small) == [stage]
+        assert small.device[stage].shape == stages(small.case)[stage].shape
+        assert small.device[stage].reshape(-1)[-1].tobytes() == wrong[last].tobytes()
+        alone = len(small.case.tensors["x"]) == 1
+        assert alone != ("every image, which it is summed over" in small.how)
+
+
+@pytest.mark.parametrize("case", OTHERS, ids=lambda case: case.id)
+def test_a_known_deviation_of_any_operator_keeps_one_image(case):
+    golden = stages(case)
+    for variant in applicable(case):
+        device = run(variant, case)
+        output = list(golden)[-1]
+        left = {output: device[output]}
+        if np.array_equal(
+            golden[output], device[output], equal_nan=golden[output].dtype.kind == "f"
+        ):
+            continue
+        small = shrink(case, golden, left, *first_bad(golden, left))
+        assert still_wrong(small) == [output]
+        assert len(small.case.tensors["x"]) == 1
