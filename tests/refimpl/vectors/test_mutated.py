@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from refimpl import io
 from refimpl.vectors.case import Choices
 from refimpl.vectors.files.readmem import UnknownBitsError
+from refimpl.vectors.formats import FORMATS, values_of
 from refimpl.vectors.manifest import seal
 from refimpl.vectors.memory import Plan, run_in_one_memory
 from refimpl.vectors.stimuli import Sizes, random_cases
-from refimpl.vectors.write import About, Written, set_files
+from refimpl.vectors.write import About, Written, bound_names, set_files
 
 EXAMPLES = int(os.environ.get("VECTORS_FUZZ", "150"))
 SIZES = Sizes(batch=1, channels=2, outputs=2, height=3, width=3)
@@ -29,10 +30,15 @@ SIZES = Sizes(batch=1, channels=2, outputs=2, height=3, width=3)
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
-    """A small set with every kind of file and a sequence, and a device with one wrong bit."""
+    """A small set with every kind of file and a sequence, and a device with one wrong bit.
+
+    One operator in integers and floats, and one with several outputs, in a narrow format.
+    """
     root = tmp_path_factory.mktemp("original")
+    cases = random_cases(["conv2d"], SIZES, Choices())
+    cases += random_cases(["pssa_backward"], SIZES, Choices(arithmetics=("bf16",)))
     files = set_files(
-        random_cases(["conv2d"], SIZES, Choices()),
+        cases,
         about=About(command="refimpl vectors SET", tool_version="0"),
         written=Written(layout="nchw4c", lanes=2),
         sequencer=lambda entries, arrays: run_in_one_memory(entries, arrays, plan=Plan()),
@@ -42,9 +48,12 @@ def original(tmp_path_factory):
     for entry in manifest.cases:
         place = root / "device" / entry.id
         place.mkdir(parents=True)
-        for kind in ("npy", "bin", "hex"):
-            shutil.copy(root / "golden" / entry.id / f"output.{kind}", place)
-        shutil.copy(root / "golden" / entry.id / "accumulator.npy", place)
+        for tensor in entry.tensors:
+            if tensor.role == "output":
+                for kind in ("npy", "bin", "hex"):
+                    shutil.copy(root / "golden" / entry.id / f"{tensor.name}.{kind}", place)
+        stage = "product" if entry.operator == "pssa_backward" else "accumulator"
+        shutil.copy(root / "golden" / entry.id / f"{stage}.npy", place)
     for sequence in manifest.sequences:
         shutil.copytree(root / "golden" / sequence.id, root / "device" / sequence.id)
     shutil.copytree(root / "device", root / "wrong")
@@ -172,12 +181,12 @@ def copies(original, folder):
 
 def near(original, entry, tensor, got):
     """Whether a float output is within its bound: then other bits may stand."""
-    if tensor.role != "output" or tensor.format != "fp32":
+    if tensor.role != "output" or not FORMATS[tensor.format].floating:
         return False
-    place = original / "golden" / entry.id
-    reference, bound = (np.load(place / f"{name}.npy") for name in ("reference", "bound"))
+    place, names = original / "golden" / entry.id, bound_names(entry.operator, tensor.name)
+    reference, bound = (np.load(place / f"{name}.npy") for name in names)
     with np.errstate(invalid="ignore"):
-        return bool((np.abs(got.astype(np.float64) - reference) <= bound).all())
+        return bool((np.abs(values_of(got, FORMATS[tensor.format]) - reference) <= bound).all())
 
 
 def right(original, root, device):
