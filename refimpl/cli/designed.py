@@ -8,10 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from refimpl import io
-from refimpl.bitexact.operators import PIPELINES
+from refimpl.bitexact.requantise import ALL_RULES
 from refimpl.cli.terminal import progress, sentences
 from refimpl.cli.worth import Operators
-from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.measure import covered_ids
 from refimpl.score.select import default_cases, known_operators
 from refimpl.vectors.case import Case, Choices
@@ -23,7 +22,7 @@ def designed(
     out: Annotated[Path, typer.Argument(help="Directory to create; it must not exist yet.")],
     operator: Operators = None,
     rounding: Annotated[
-        str, typer.Option(help="int8: half_up, half_even, floor or tflite_double.")
+        str, typer.Option(help=f"int8: {', '.join(ALL_RULES)}.")
     ] = "half_up",
     sequence: Annotated[
         bool, typer.Option(help="Also all cases in one memory, without reset, under stalls.")
@@ -42,7 +41,7 @@ def designed(
     """
     with sentences():
         io.must_be_new(out)
-        chosen = _written(operator)
+        chosen = known_operators(operator)
         choices = Choices(rounding=rounding)
         cases = default_cases(chosen, choices)
         words = ["refimpl", "designed", "SET", *(f"--operator {each}" for each in operator or ())]
@@ -59,17 +58,6 @@ def designed(
             )
             count = io.write_directory(out, files)
     typer.echo(f"{out}: {len(cases)} cases of {len(chosen)} operators, {count} files")
-
-
-def _written(operators: Sequence[str] | None) -> list[str]:
-    """The operators asked for, or all of which sets are written: those of the bit-exact model."""
-    exact = {f"{operator}.{arithmetic}" for operator, arithmetic in PIPELINES}
-    known = [each for each in CATALOGUE if each in exact]
-    chosen = known_operators(operators)
-    for each in operators or ():
-        if each not in known:
-            raise ValueError(f"sets are written of {', '.join(known)}; not of {each}")
-    return [each for each in chosen if each in known]
 
 
 def _each(cases: Sequence[Case], advance: Any) -> Iterator[Case]:

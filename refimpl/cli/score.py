@@ -136,7 +136,7 @@ def _print_shares(golden: Path, result: Score) -> None:
     table = Table(
         title=f"{golden.name}: {result.cases} cases, {result.outputs:,} outputs", box=SIMPLE
     )
-    for name in ("operator", "design", "held out", "both", "equivalent", "declared"):
+    for name in ("operator", "design", "held out", "both", "equivalent", "declared", "absent"):
         table.add_column(name, justify="left" if name == "operator" else "right")
     for operator in dict.fromkeys(fate.mutant.operator for fate in result.fates):
         own = tuple(fate for fate in result.fates if fate.mutant.operator == operator)
@@ -149,7 +149,7 @@ def _print_shares(golden: Path, result: Score) -> None:
             ),
             *(
                 str(sum(fate.outcome == name for fate in own))
-                for name in ("equivalent", "declared")
+                for name in ("equivalent", "declared", "absent")
             ),
         )
     Console(width=WIDTH).print(table)

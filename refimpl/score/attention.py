@@ -1,95 +1,164 @@
-"""Attention in integers with a table, as accelerators do it, opened up for bugs. Ours.
+"""Global and local attention of the bit-exact model, opened up, in int8 and binary32.
 
-For queries q (n, t, d), keys k (n, s, d) and values v (n, s, e), all int8 with zero points:
+Each projection is a convolution of ``device.py`` or ``float_device.py`` in the scope "query", "key"
+or "value"; the softmax is ``softmax.py``. Sites besides theirs, in order:
 
-    scores         S = Σ_d (q − z_q)(k − z_k)                             int32
-    scaled         L = rule(S·m/2^s), in sixteenths: e^(L/16) is meant   int32
-    row_max        M = max_j L                                            int32
-    difference     D = min(M − L, 255)                                    0 … 255
-    exponential    E = table[D],  table[i] = round(65535·e^(−i/16))       uint16
-    row_sum        R = Σ_j E                                              int32
-    probabilities  P = ⌊(255·E + ⌊R/2⌋) / R⌋                              uint8, over 255
-    accumulator    A = Σ_j P·(v − z_v)                                    int32
-    before_clip    rule(A·m/2^s) + z_y                                    int32
-    output         clipped to [−128, 127]                                 int8
+    q k v          images of queries, keys and values      q_zero k_zero v_zero
+    arrangement    the attributes that say which keys a query meets
+    queries keys values   as the array meets them: (b, p, d), (b, d, t), (b, t, v)
+    inside         which keys count                        scores_sums context_sums   of floats
+    scores         scale                                   word probabilities
+    context        and the requantiser of the output in the scope "out"
 
-The table comes from decimal arithmetic of fifty digits, so it is the same everywhere. Sites are the
-stages, and: q k v q_zero k_zero v_zero, table, divided (of the scaling of scores).
-
-Source: table softmax with the maximum subtracted as in Vasyltsov and Chang, "Efficient softmax
-approximation for deep neural networks with attention mechanism", arXiv:2111.10770 (2021), whose
-table sizes we do not take: 256 entries of sixteenths are ours.
+Weights without a softmax ("normalise": "none") are not opened up.
 """
 
 from collections.abc import Callable
-from decimal import Decimal, localcontext
 
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.bitexact.operators import Attributes, Stages, Tensors
-from refimpl.bitexact.requantise import rounding_rule
-from refimpl.score.device import INT32, wrap
+from refimpl.bitexact.accumulation import accumulation_of
+from refimpl.bitexact.call import Attributes, Stages, Tensors, branch, prefixed
+from refimpl.bitexact.float_operators import operand, rounded
+from refimpl.bitexact.formats import (
+    cast_of,
+    decode,
+    default_cast,
+    encode,
+    integers_of,
+    to_integers,
+)
+from refimpl.bitexact.integer_sum import integer_accumulator, sum_integers
+from refimpl.bitexact.mac import accumulate
+from refimpl.bitexact.operators import PIPELINES
+from refimpl.bitexact.softmax import ROW_STAGES, probabilities
+from refimpl.bitexact.tokens import Tokens, global_tokens, local_tokens, strided
+from refimpl.score.device import clipped, scaled, wrap
+from refimpl.score.float_device import convolve_fp32
+from refimpl.score.shifts import conv2d_int8
 from refimpl.score.site import Probe
+from refimpl.score.softmax import softmax_float, softmax_integer
 
-Rule = Callable[[Array, Array], Array]
-STEPS, TABLE_ENTRIES, FULL, WHOLE = 16, 256, 65535, 255
-
-
-def exponential_table() -> Array:
-    """round(65535·e^(−i/16)) for i from 0 to 255, int64."""
-    with localcontext() as context:
-        context.prec = 50
-        exact = [FULL * (Decimal(-i) / STEPS).exp() for i in range(TABLE_ENTRIES)]
-        return np.array([int(each.to_integral_value()) for each in exact], np.int64)
+ARRANGE = {"global_attention": global_tokens, "local_attention": local_tokens}
+SCOPES = {"q": "query", "k": "key", "v": "value"}
 
 
-TABLE = exponential_table()
+def attention_model(operator: str, arithmetic: str) -> Callable[..., Stages]:
+    """The model of an operator: tensors, attributes and a probe to stages."""
+    run = attention_int8 if arithmetic == "int8" else attention_fp32
+
+    def model(tensors: Tensors, attributes: Attributes, at: Probe) -> Stages:
+        if attributes.get("normalise", "softmax") != "softmax":
+            return PIPELINES[operator, arithmetic](tensors, attributes)
+        return run(tensors, attributes, at, operator)
+
+    return model
 
 
-def attention_int8(tensors: Tensors, attributes: Attributes, at: Probe) -> Stages:
-    """Every stage of integer attention, under a probe."""
+def attention_int8(
+    tensors: Tensors, attributes: Attributes, at: Probe, operator: str
+) -> Stages:
+    """Every stage of attention in integers, under a probe."""
+    stages: Stages = {}
+    for which, scope in SCOPES.items():
+        stages |= _projected(which, tensors, attributes, at.inside(scope))
     q, k, v = (
-        at(name, tensors[name].astype(np.int64)) - at(f"{name}_zero", attributes[f"{name}_zero"])
-        for name in ("q", "k", "v")
+        at(which, integers_of(stages[which])) - at(f"{which}_zero", attributes[f"{which}_zero"])
+        for which in SCOPES
     )
-    rule = at("rounding", rounding_rule(attributes["rounding"]))
-    scores = at("scores", np.einsum("nid,njd->nij", q, k, optimize=False))
-    scaled = at("scaled", _scaled(scores, tensors, "score_", rule, at("divided", 0)), scores=scores)
-    row_max = at("row_max", scaled.max(axis=2, keepdims=True), scaled=scaled)
-    difference = at("difference", np.clip(row_max - scaled, 0, TABLE_ENTRIES - 1), row_max=row_max,
-                    scaled=scaled)  # fmt: skip
-    exponential = at("exponential", at("table", TABLE)[difference], difference=difference)
-    row_sum = at("row_sum", exponential.sum(axis=2, keepdims=True), exponential=exponential)
-    divisor = np.maximum(row_sum, 1)  # a bug may leave 0; hardware does not trap
-    probabilities = at(
-        "probabilities",
-        (WHOLE * exponential + divisor // 2) // divisor,
-        exponential=exponential,
-        row_sum=divisor,
+    tokens = _arranged(operator, q, k, v, attributes, at)
+    of = integer_accumulator(attributes.get("accumulator_scores", {"order": "d"}))
+    scores = at("scores", sum_integers(tokens.queries, tokens.keys, of).total)
+    inside = np.broadcast_to(tokens.inside, scores.shape)
+    declared = attributes.get("softmax", {})
+    if declared.get("kind", "float") == "integer":
+        found = softmax_integer(scores, inside, declared, tensors, at)
+    else:
+        scale = decode(encode(np.array(attributes["score_scale"]), default_cast("fp32")))
+        real = decode(encode(scores.astype(np.float64), default_cast("fp32")))
+        logits = encode(real * at("scale", scale), default_cast(declared.get("format", "fp32")))
+        found, a = softmax_float(decode(logits), inside, declared, tensors, at)
+        a = np.where(np.isnan(a), 0.0, a)  # which only a bug leaves; hardware does not trap
+        words = at("word", probabilities(a, attributes.get("probabilities")), a=a)
+        found = {"scaled_scores": logits, **found, "probabilities": at("probabilities", words)}
+    stages["scores"] = to_integers(scores, of.carrier).reshape(tokens.scores)
+    stages |= _shaped(found, tokens)
+    return stages | _gathered(stages["probabilities"], tokens, tensors, attributes, at)
+
+
+def attention_fp32(
+    tensors: Tensors, attributes: Attributes, at: Probe, operator: str
+) -> Stages:
+    """Every stage of attention in binary32, under a probe."""
+    stages: Stages = {}
+    for which, scope in SCOPES.items():
+        x = strided(tensors["x"], attributes) if which == "q" else tensors["x"]
+        alone = {key: attributes[key] for key in ("order",) if key in attributes}
+        found = convolve_fp32(x, {"w": tensors[f"w_{which}"]}, alone, at.inside(scope))
+        stages |= {f"{which}_accumulator": found["accumulator"], which: found["output"]}
+    of = at("scores_sums", accumulation_of(attributes, "accumulation_scores", loops="d"))
+    q, k, v = (at(which, operand(stages[which], of)) for which in SCOPES)
+    tokens = _arranged(operator, q, k, v, attributes, at)
+    scores = at("scores", accumulate(tokens.queries, tokens.keys, of).total)
+    factor = at("scale", decode(encode(np.array(attributes["scale"]), default_cast("fp32"))))
+    logits = rounded(scores * factor, of)
+    stages["scores"] = rounded(scores, of).reshape(tokens.scores)
+    stages["scaled_scores"] = logits.reshape(tokens.scores)
+    inside = np.broadcast_to(tokens.inside, scores.shape)
+    found, a = softmax_float(decode(logits), inside, attributes.get("softmax", {}), tensors, at)
+    weights = probabilities(a, {"format": "fp32", **attributes.get("probabilities", {})})
+    weights = at("probabilities", weights)
+    stages |= _shaped({**found, "probabilities": weights}, tokens)
+    into = at("context_sums", accumulation_of(attributes, "accumulation_context", loops="t"))
+    context = tokens.image(accumulate(operand(weights, into), tokens.values, into).total)
+    output = encode(context, cast_of(attributes.get("output"), "fp32"))
+    return stages | {"context": rounded(context, into), "output": at("output", output)}
+
+
+def _projected(which: str, tensors: Tensors, attributes: Attributes, at: Probe) -> Stages:
+    own = branch(tensors, which, ())
+    own["x"] = strided(tensors["x"], attributes) if which == "q" else tensors["x"]
+    alone = {
+        "x_zero": attributes["x_zero"],
+        "y_zero": attributes[f"{which}_zero"],
+        "rounding": attributes["rounding"],
+    }
+    found = conv2d_int8(own, alone, at)
+    output = found.pop("output")
+    return {**prefixed(f"{which}_", found), which: output}
+
+
+def _arranged(
+    operator: str, q: Array, k: Array, v: Array, attributes: Attributes, at: Probe
+) -> Tokens:
+    tokens = ARRANGE[operator](q, k, v, at("arrangement", attributes))
+    return tokens._replace(
+        queries=at("queries", tokens.queries),
+        keys=at("keys", tokens.keys),
+        values=at("values", tokens.values),
+        inside=at("inside", tokens.inside),
     )
-    sums = at("accumulator", np.einsum("nij,nje->nie", probabilities, v, optimize=False))
-    rounded = at("rounded", _scaled(wrap(sums, 32), tensors, "", rule, 0))
-    before = at("before_clip", rounded + at("y_zero", attributes["y_zero"]))
-    low, high = at("limits", (-128, 127), zero=attributes["y_zero"])
-    output = at("output", np.clip(before, low, high), before=before)
+
+
+def _shaped(stages: Stages, tokens: Tokens) -> Stages:
     return {
-        "scores": wrap(scores, 32).astype(np.int32),
-        "scaled": np.clip(scaled, *INT32).astype(np.int32),
-        "row_max": np.clip(row_max, *INT32).astype(np.int32),
-        "difference": wrap(difference, 32).astype(np.int32),
-        "exponential": wrap(exponential, 32).astype(np.int32),
-        "row_sum": wrap(row_sum, 32).astype(np.int32),
-        "probabilities": wrap(probabilities, 32).astype(np.int32),
-        "accumulator": wrap(sums, 32).astype(np.int32),
-        "before_clip": np.clip(before, *INT32).astype(np.int32),
-        "output": wrap(output, 8).astype(np.int8),
+        name: array.reshape(tokens.rows if name in ROW_STAGES else tokens.scores)
+        for name, array in stages.items()
     }
 
 
-def _scaled(values: Array, tensors: Tensors, prefix: str, rule: Rule, less: int) -> Array:
-    """values·m/2^(s + less) by the rule; one multiplier and shift for all."""
-    multiplier, shift = (
-        tensors[f"{prefix}{name}"].astype(np.int64) for name in ("multiplier", "shift")
-    )
-    return rule(values * multiplier, shift + less)
+def _gathered(
+    words: Array, tokens: Tokens, tensors: Tensors, attributes: Attributes, at: Probe
+) -> Stages:
+    """Σ_t p·(v − z_v), and the output."""
+    rows = integers_of(words).reshape(len(tokens.queries), -1, tokens.keys.shape[2])
+    of = integer_accumulator(attributes.get("accumulator_context", {"order": "t"}))
+    context = tokens.image(sum_integers(rows, tokens.values, of).total)
+    context = wrap(at("context", context), 32)
+    factor = tensors["multiplier"], tensors["shift"]
+    own = at.inside("out")
+    return {
+        "context": to_integers(context, of.carrier),
+        **clipped(scaled(context, factor, attributes, own), attributes, own),
+    }

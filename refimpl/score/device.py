@@ -133,12 +133,19 @@ def requantised(sums: Array, tensors: Tensors, attributes: Attributes, at: Probe
     bias = at("b", tensors["b"].astype(np.int64))[:, None, None]
     biased = wrap(at("biased", sums.astype(np.int64) + bias, sums=sums, bias=bias), 32)
     before = scaled(biased, (tensors["multiplier"], tensors["shift"]), attributes, at)
-    before = at("before_clip", before + at("y_zero", attributes["y_zero"], scale=False))
-    low, high = at("limits", (-128, 127), zero=attributes["y_zero"])
-    output = at("output", np.clip(before, low, high), before=before)
     return {
         "accumulator": sums,
         "biased": biased.astype(np.int32),
+        **clipped(before, attributes, at),
+    }
+
+
+def clipped(rounded: Array, attributes: Attributes, at: Probe) -> Stages:
+    """Add the zero point, clip to int8."""
+    before = at("before_clip", rounded + at("y_zero", attributes["y_zero"], scale=False))
+    low, high = at("limits", (-128, 127), zero=attributes["y_zero"])
+    output = at("output", np.clip(before, low, high), before=before)
+    return {
         "before_clip": np.clip(before, *INT32).astype(np.int32),
         "output": wrap(output, 8).astype(np.int8),
     }

@@ -1,25 +1,29 @@
 """A set held against the catalogue: which mutants it kills, and by which case first.
 
-A mutant is killed by a case whose observed stage (the output, unless the set says otherwise)
+A mutant is killed by a case of which an observed stage (its outputs, unless the set says otherwise)
 differs in any bit from the healthy model's. Cases run in the order of the set; bugs of sequences
-see each with the one before it, and its memory image. Equivalent mutants are never run.
+see each with the one before it, and its memory image. Equivalent mutants are never run. A mutant is
+*absent* where no case has the part of the hardware that it sits in: a table of exponentials, where
+every softmax is in floats.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.operators import Stages
 from refimpl.score.catalogue import CATALOGUE
-from refimpl.score.models import operator_of, run
+from refimpl.score.models import operator_of, run, run_probed
 from refimpl.score.mutant import Half, Mutant
 from refimpl.score.sequence import Before, image, is_sequential
+from refimpl.score.site import Probe
 from refimpl.vectors.case import Case
+from refimpl.vectors.stages import is_output
 
-Outcome: TypeAlias = Literal["killed", "survived", "equivalent", "declared"]
+Outcome: TypeAlias = Literal["killed", "survived", "equivalent", "declared", "absent"]
 
 
 SCALING = frozenset(
@@ -46,7 +50,7 @@ class Subject(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """What became of a mutant: "declared" where every case declares what the bug does."""
+    """What became of a mutant: "declared" where every case that has it declares what it does."""
 
     mutant: Mutant
     outcome: Outcome
@@ -55,7 +59,7 @@ class Fate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Fates of mutants under one set; equivalent and declared ones do not count."""
+    """Fates of mutants under one set; equivalent, declared and absent ones do not count."""
 
     fates: tuple[Fate, ...]
     cases: int
@@ -95,6 +99,7 @@ def score(
     alive: dict[str, Mutant] = {}
     killed: dict[str, str] = {}
     applies: set[str] = set()
+    declared: set[str] = set()
     before: Before | None = None
     count = outputs = 0
     for case, stage in subjects:
@@ -109,17 +114,23 @@ def score(
         golden = run(case)
         same = before if before is not None and operator_of(before.case) == operator else None
         for name, mutant in list(alive.items()):
-            if mutant.operator != operator or mutant.is_declared(case.attributes):
+            if mutant.operator != operator:
                 continue
-            applies.add(name)
+            if mutant.is_declared(case.attributes):
+                declared.add(name)
+                continue
             if shows(case, mutant, golden, same, stage):
                 killed[name] = case.id
                 del alive[name]
+            elif name not in applies and sits_in(case, mutant):
+                applies.add(name)
         before, count = Before(case, golden), count + 1
-        outputs += _observed(golden, stage).size
+        outputs += sum(each.size for each in observed(case, golden, stage))
         progress(case.id)
     fates = tuple(
-        _fate(mutant, killed.get(mutant.name), mutant.name in applies)
+        Fate(mutant=mutant, outcome="killed", by=killed[mutant.name])
+        if mutant.name in killed
+        else Fate(mutant=mutant, outcome=_outcome(mutant, applies, declared))
         for operator in chosen
         for mutant in CATALOGUE[operator].mutants
     )
@@ -133,7 +144,30 @@ def shows(
     if is_sequential(mutant):
         healthy, faulty = (image(case, before, each, stage) for each in (None, mutant))
         return not np.array_equal(healthy, faulty)
-    return _bytes(_observed(run(case, mutant), stage)) != _bytes(_observed(golden, stage))
+    stages = run(case, mutant)
+    pairs = zip(observed(case, stages, stage), observed(case, golden, stage), strict=True)
+    return any(_bytes(faulty) != _bytes(healthy) for faulty, healthy in pairs)
+
+
+def observed(case: Case, stages: Stages, stage: str | None = None) -> list[Array]:
+    """What a set lets one see of a case: a stage, or the output and the gradients of parameters."""
+    if stage is not None:
+        return [stages[stage]]
+    return [array for name, array in stages.items() if is_output(case.operator, name)]
+
+
+def sits_in(case: Case, mutant: Mutant) -> bool:
+    """Whether a case has the part of the hardware in which a mutant sits."""
+    met: list[str] = []
+
+    def noted(value: Any, **_: Any) -> Any:
+        met.append(mutant.site)
+        return value
+
+    if is_sequential(mutant):
+        return True
+    run_probed(case, Probe(mutant.site, noted))
+    return bool(met)
 
 
 def shows_in_sums(mutant: Mutant) -> bool:
@@ -141,17 +175,13 @@ def shows_in_sums(mutant: Mutant) -> bool:
     return mutant.site not in SCALING
 
 
-def _observed(stages: Stages, stage: str | None) -> Array:
-    return stages[stage] if stage is not None else list(stages.values())[-1]
-
-
 def _bytes(array: Array) -> bytes:
     return np.ascontiguousarray(array).tobytes()
 
 
-def _fate(mutant: Mutant, by: str | None, applies: bool) -> Fate:
+def _outcome(mutant: Mutant, applies: set[str], declared: set[str]) -> Outcome:
     if mutant.equivalent:
-        return Fate(mutant=mutant, outcome="equivalent")
-    if by is not None:
-        return Fate(mutant=mutant, outcome="killed", by=by)
-    return Fate(mutant=mutant, outcome="survived" if applies else "declared")
+        return "equivalent"
+    if mutant.name in applies:
+        return "survived"
+    return "declared" if mutant.name in declared else "absent"

@@ -10,7 +10,7 @@ held out (``ledger.py`` says what happens to a held-out bug that is used all the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
@@ -44,8 +44,8 @@ class Mutant:
     """One bug of one operator.
 
     ``operator`` is "conv2d.int8" and the like; ``site`` and ``change`` with its ``arguments`` are
-    the bug. ``unless`` maps attributes of a case to values under which the bug is no bug (a
-    rounding rule that is the declared one). ``equivalent`` is the argument why no case can show it.
+    the bug. ``unless`` maps attributes of a case ("softmax.rounding" is a field of one) to the value,
+    or values, under which the bug is no bug (a rounding rule that is the declared one). ``equivalent`` is the argument why no case can show it.
     """
 
     id: str
@@ -74,7 +74,10 @@ class Mutant:
 
     def is_declared(self, attributes: Mapping[str, Any]) -> bool:
         """Whether a case with these attributes declares just what the bug does."""
-        return any(attributes.get(name) == value for name, value in self.unless.items())
+        return any(
+            _declared(attributes, name) in (values if isinstance(values, tuple) else (values,))
+            for name, values in self.unless.items()
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,11 @@ def bug(
     )
 
 
+def in_scope(each: Bug, scope: str) -> Bug:
+    """The same bug in one part of an operator: the site s as ``scope``.s."""
+    return replace(each, site=f"{scope}.{each.site}")
+
+
 def mutants_of(operator: str, *bugs: Bug) -> tuple[Mutant, ...]:
     """The bugs as mutants of one operator."""
     return tuple(
@@ -139,3 +147,9 @@ def half_of(id_: str) -> Half:
         return "design"
     first = int.from_bytes(sha256(id_.encode()).digest()[:4], "big")
     return "held-out" if first % 2 else "design"
+
+
+def _declared(attributes: Mapping[str, Any], name: str) -> Any:
+    """An attribute, or a field of one; None if it is not there."""
+    outer, _, inner = name.partition(".")
+    return attributes.get(outer, {}).get(inner) if inner else attributes.get(outer)

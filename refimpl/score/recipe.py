@@ -40,6 +40,8 @@ class Recipe:
     Biases: random · solved so that an output is a tie of the rounding rule, or within the reach of
     a second rounding · solved to lie next to a rounding edge, or at a rail · huge (16 to 32
     bits) · zero.
+    Of attention alone: heads, the kind of softmax, and whether the projections are *plain*, so that
+    queries, keys and values are the image's own channels. Of batch normalisation: statistics.
     Scales: fit to the values · exact powers of two · nearly 1 · fine, so that huge sums fit.
     """
 
@@ -65,3 +67,7 @@ class Recipe:
     t_zero: int = 5
     y_zero: int = 3
     ready: str = "1"
+    heads: int = 1
+    softmax: Literal["float", "bf16", "table"] = "float"
+    plain: bool = False
+    statistics: Literal["given", "batch"] = "given"

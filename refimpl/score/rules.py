@@ -1,10 +1,9 @@
 """Rounding rules that a device may have instead of the declared one; exact in 64-bit integers.
 
-Beside the four of ``refimpl.bitexact.requantise``, of a·m/2^s:
+Beside those of ``refimpl.bitexact.requantise``, of a·m/2^s:
 
-    half_away     nearest, ties away from zero        half_down    nearest, ties downwards
     half_to_zero  nearest, ties towards zero          half_odd     nearest, ties to the odd integer
-    to_zero       towards zero: truncation of sign and magnitude    ceil    upwards
+    half_down     nearest, ties downwards             ceil         upwards
     up_late       half_up whose addend is 2^(s−2): a quarter instead of a half
 """
 
@@ -13,25 +12,16 @@ from collections.abc import Callable
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.bitexact.requantise import RULES
-
-
-def _magnitude_rule(product: Array, shift: Array, addend: Array) -> Array:
-    return np.sign(product) * ((np.abs(product) + addend) >> shift)
+from refimpl.bitexact.requantise import ALL_RULES
 
 
 def _half(shift: Array) -> Array:
     return np.int64(1) << (shift - 1)
 
 
-def half_away(product: Array, shift: Array) -> Array:
-    """Nearest, ties away from zero."""
-    return _magnitude_rule(product, shift, _half(shift))
-
-
 def half_to_zero(product: Array, shift: Array) -> Array:
     """Nearest, ties towards zero."""
-    return _magnitude_rule(product, shift, _half(shift) - 1)
+    return np.sign(product) * ((np.abs(product) + _half(shift) - 1) >> shift)
 
 
 def half_down(product: Array, shift: Array) -> Array:
@@ -45,11 +35,6 @@ def half_odd(product: Array, shift: Array) -> Array:
     return np.where(up % 2 == 1, up, down)
 
 
-def to_zero(product: Array, shift: Array) -> Array:
-    """Sign and magnitude, truncated."""
-    return _magnitude_rule(product, shift, np.int64(0) * shift)
-
-
 def ceil(product: Array, shift: Array) -> Array:
     """Upwards."""
     return -((-product) >> shift)
@@ -60,7 +45,7 @@ def up_late(product: Array, shift: Array) -> Array:
     return (product + (_half(shift) >> 1)) >> shift
 
 
-OTHER_RULES: dict[str, Callable[[Array, Array], Array]] = RULES | {
+OTHER_RULES: dict[str, Callable[[Array, Array], Array]] = ALL_RULES | {
     each.__name__: each
-    for each in (half_away, half_to_zero, half_down, half_odd, to_zero, ceil, up_late)
+    for each in (half_to_zero, half_down, half_odd, ceil, up_late)
 }

@@ -11,9 +11,10 @@ set-covering problem", Mathematics of Operations Research 4 (1979), 233-235.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from refimpl.bitexact.requantise import ALL_RULES
 from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.defaults import DEFAULTS
-from refimpl.score.kill import shows
+from refimpl.score.kill import observed, shows
 from refimpl.score.measure import hits_of
 from refimpl.score.models import operator_of, run
 from refimpl.score.mutant import Mutant
@@ -22,7 +23,7 @@ from refimpl.score.sequence import Before, is_sequential
 from refimpl.score.stimuli import cook
 from refimpl.vectors.case import Case, Choices
 
-ROUNDINGS = ("half_up", "half_even", "floor", "tflite_double")  # that default sets are for
+ROUNDINGS = tuple(ALL_RULES)  # that default sets are for: every integer rule
 
 
 class Cooked(NamedTuple):
@@ -107,8 +108,9 @@ def _candidate(
     operator: str, recipe: Recipe, choices: Sequence[Choices], mutants: Sequence[Mutant]
 ) -> Candidate:
     cooked = tuple(_cooked(cook(operator, recipe, each), mutants) for each in choices)
-    *_, output = cooked[0].state.stages.values()
-    return Candidate(recipe.name, cooked, output.size)
+    first = cooked[0]
+    outputs = sum(each.size for each in observed(first.case, first.state.stages))
+    return Candidate(recipe.name, cooked, outputs)
 
 
 def _cooked(case: Case, mutants: Sequence[Mutant]) -> Cooked:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from refimpl.score.catalogue import CATALOGUE
-from refimpl.score.kill import shows
+from refimpl.score.kill import observed, shows
 from refimpl.score.measure import count
 from refimpl.score.models import run
 from refimpl.score.mutant import Mutant
@@ -126,5 +126,4 @@ def _smallest_pair(mutant: Mutant, choices: Choices) -> Suggestion | None:
 
 
 def _outputs(case: Case) -> int:
-    *_, output = run(case).values()
-    return int(output.size)
+    return sum(each.size for each in observed(case, run(case)))

@@ -1,6 +1,5 @@
-"""Recipes cooked into cases: operands, then biases and scales solved against the sums they meet."""
+"""Recipes cooked into cases: operands, then biases and scales against the sums they meet."""
 
-from itertools import cycle, islice
 from math import isqrt, prod
 from typing import Any
 
@@ -9,14 +8,12 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact import random
 from refimpl.bitexact.operators import PIPELINES
+from refimpl.score.biases import HUGE, solved_biases
 from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.recipe import Recipe
-from refimpl.score.ties import NEAR, differing, in_range
-from refimpl.score.values import CLASSES, Draw, t_factor
+from refimpl.score.values import CLASSES, Draw, designed_stimulus, t_factor
 from refimpl.vectors.case import Case, Choices, ordered
 
-HUGE = (15, 19, 23, 27, 30, 31)  # powers of two that biases come near
-LIMIT = 2**31 - 1
 
 
 def cook(operator: str, recipe: Recipe, choices: Choices) -> Case:
@@ -50,15 +47,7 @@ def cook(operator: str, recipe: Recipe, choices: Choices) -> Case:
         arithmetic=arithmetic,
         attributes=attributes,
         tensors=tensors,
-        stimulus={
-            "kind": "designed",
-            "generator": random.GENERATOR,
-            "recipe": recipe.name,
-            "values": recipe.values,
-            "bias": recipe.bias,
-            "scale": recipe.scale,
-            "ready": recipe.ready,
-        },
+        stimulus=designed_stimulus(recipe),
     )
 
 
@@ -128,7 +117,7 @@ def _int8_parameters(
         prefix = {"_c": "conv_", "_a": "attention_"}.get(end, "")
         factors = parameters[f"multiplier{end}"], parameters[f"shift{end}"]
         sums = stages[f"{prefix}accumulator"].astype(np.int64)
-        parameters[f"b{end}"] = _biases(draw, end, sums, factors, str(attributes["rounding"]))
+        parameters[f"b{end}"] = solved_biases(draw, end, sums, factors, str(attributes["rounding"]))
     return parameters
 
 
@@ -145,67 +134,6 @@ def _factors(draw: Draw, end: str, shape: tuple[int, ...]) -> tuple[Array, Array
         return drawn, 31 + np.array(HUGE)[channel % len(HUGE)] - 6
     size = isqrt(prod(shape[1:]) * 74**4) // 256  # a standard deviation of about half the range
     return drawn, 31 + max(size.bit_length() - 1, 1) + channel % 3
-
-
-def _biases(
-    draw: Draw, end: str, sums: Array, factors: tuple[Array, Array], rounding: str
-) -> Array:
-    """int32 biases: drawn, or what brings one output of each channel to a solved accumulator."""
-    outputs, scheme = sums.shape[1], draw.recipe.bias
-    if scheme == "zero":
-        return np.zeros(outputs, np.int32)
-    if scheme == "huge":
-        power = np.array(HUGE)[np.arange(outputs) % len(HUGE)]
-        sign = 1 - 2 * (np.arange(outputs) // len(HUGE) % 2)
-        near = sign * ((np.int64(1) << power) - draw.integers(f"b{end}", (outputs,), 1, 1 << 12))
-        return near.astype(np.int32)
-    if scheme == "random":
-        reach = max(int(np.abs(sums).max()) // 2, 8)
-        return draw.integers(f"b{end}", (outputs,), -reach, reach).astype(np.int32)
-    flat = sums.reshape(*sums.shape[:2], -1)
-    biases = np.zeros(outputs, np.int64)
-    for channel in range(outputs):
-        factor = int(factors[0][channel]), int(factors[1][channel])
-        targets = _targets(scheme, *factor, 0 if end else draw.recipe.y_zero, rounding)
-        if targets:
-            target = next(islice(cycle(targets), channel, None))
-            biases[channel] = target - flat[0, channel, channel % flat.shape[2]]
-    return biases.astype(np.int32)
-
-
-def _targets(scheme: str, multiplier: int, shift: int, zero: int, rounding: str) -> list[int]:
-    """Accumulators worth meeting under this factor."""
-    if scheme == "ties":
-        return differing("half_up", "half_down", multiplier, shift, limit=LIMIT // 4)
-    if scheme == "near-ties":
-        return differing("half_up", "tflite_double", multiplier, shift, limit=LIMIT // 4)
-    if scheme == "rails":
-        return [reaching(value - zero, multiplier, shift) for value in (127, 128, -128, -129)]
-    return rounding_edges(multiplier, shift, rounding)
-
-
-def reaching(value: int, multiplier: int, shift: int) -> int:
-    """The accumulator in the middle of those that any rounding to nearest takes to ``value``."""
-    return ((value << shift) + multiplier // 2) // multiplier
-
-
-def rounding_edges(multiplier: int, shift: int, rounding: str) -> list[int]:
-    """Accumulators whose scaled value lies as close above a step of the rule as can be solved for.
-
-    A rule steps up at a tie, truncation at an integer, two roundings already 2³⁰ below a tie.
-    """
-    modulus, half = 1 << shift, 1 << (shift - 1)
-    early = {"floor": half, "tflite_double": NEAR if shift > 31 else 0}.get(rounding, 0)
-    edge, found = max(half - early, 1), []
-    for sign in (1, -1):
-        mirrored = 1 if rounding == "tflite_double" else sign  # it rounds magnitudes
-        residue = mirrored * multiplier % modulus
-        for width in range(max(shift - 16, 1), shift - 4):
-            first = next(in_range(residue, modulus, edge, edge + (1 << width)), None)
-            if first is not None and 0 < first < LIMIT // 4:
-                found.append(sign * first)
-                break
-    return found
 
 
 def _fp32_parameters(draw: Draw, operator: str, tensors: dict[str, Array]) -> dict[str, Array]:

@@ -36,6 +36,19 @@ class Draw(NamedTuple):
         return options[self.integers(tensor, shape, 0, len(options) - 1)]
 
 
+def designed_stimulus(recipe: Recipe) -> dict[str, Any]:
+    """How a designed case came about, as its manifest says it."""
+    return {
+        "kind": "designed",
+        "generator": random.GENERATOR,
+        "recipe": recipe.name,
+        "values": recipe.values,
+        "bias": recipe.bias,
+        "scale": recipe.scale,
+        "ready": recipe.ready,
+    }
+
+
 def uniform(draw: Draw, image: Shape, kernels: Mapping[str, Shape]) -> dict[str, Array]:
     """Full range."""
     x = {"x": draw.integers("x", image, -128, 127)}

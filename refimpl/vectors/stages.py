@@ -10,6 +10,7 @@ The operator's own pipeline gives its stages; a convolution inside it also shows
 NaNs are the canonical ones: which payload an operation returns is a CPU's own business.
 """
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,6 +25,14 @@ from refimpl.vectors.convolutions import (
 )
 from refimpl.vectors.formats import canonical_nans, format_of
 from refimpl.vectors.sums import Arrays, tiles
+
+OUTPUT = {
+    "shift_product": "product",
+    "conv2d_backward": "dx",
+    "pssa_backward": "dx",
+    "xvolution_backward": "dx",
+}  # every other operator calls it "output"
+GRADIENT = re.compile(r"(conv_|attention_)?d[wbst]")
 
 
 def stages(case: Case) -> dict[str, Array]:
@@ -40,6 +49,13 @@ def stages(case: Case) -> dict[str, Array]:
         name: canonical_nans(array, format_of(array, case.formats.get(name)))
         for name, array in shown.items()
     }
+
+
+def is_output(operator: str, stage: str) -> bool:
+    """Whether a stage is what the operator is for: its output, or the gradient of a parameter."""
+    if stage == OUTPUT.get(operator, "output"):
+        return True
+    return operator.endswith("_backward") and GRADIENT.fullmatch(stage) is not None
 
 
 def _first_sum(each: Convolution, computed: Arrays) -> str:

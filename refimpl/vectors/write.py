@@ -7,7 +7,6 @@ several outputs, of each (``dw_reference``, ``dw_bound``). A case may have an
 ``.npz`` of all its tensors, a ``.vh`` of its constants, and an ONNX backend test.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -40,17 +39,10 @@ from refimpl.vectors.manifest import (
 )
 from refimpl.vectors.onnx_case import onnx_files
 from refimpl.vectors.physical import Physical, padded
-from refimpl.vectors.stages import stages
+from refimpl.vectors.stages import is_output, stages
 
 MANIFEST = "manifest.json"
 File: TypeAlias = tuple[str, bytes]
-OUTPUT = {
-    "shift_product": "product",
-    "conv2d_backward": "dx",
-    "pssa_backward": "dx",
-    "xvolution_backward": "dx",
-}  # every other operator calls it "output"
-GRADIENT = re.compile(r"(conv_|attention_)?d[wbst]")
 KERNELS = frozenset(
     {"w", "w_c", "w_a", "w_q", "w_k", "w_v", "dw", "dw_c", "dw_a", "conv_dw", "attention_dw"}
 )
@@ -205,13 +197,6 @@ def bound_names(operator: str, output: str) -> tuple[str, str]:
     """Names of reference and bound of an output: plain where it is the only one."""
     prefix = f"{output}_" if operator.endswith("_backward") else ""
     return f"{prefix}reference", f"{prefix}bound"
-
-
-def is_output(operator: str, stage: str) -> bool:
-    """Whether a stage is what the operator is for: its output, or the gradient of a parameter."""
-    if stage == OUTPUT.get(operator, "output"):
-        return True
-    return operator.endswith("_backward") and GRADIENT.fullmatch(stage) is not None
 
 
 def npy(array: Array) -> bytes:

@@ -67,30 +67,40 @@ PARAMETERS: tuple[Bug, ...] = (
         bits=8,
     ),
 )
-ROUNDING: tuple[Bug, ...] = tuple(
-    bug(
-        f"round-{name.replace('_', '-')}",
-        "rounding",
-        what,
-        "rounding",
-        "rule",
-        name=name,
-        unless={"rounding": name},
-    )
-    for name, what in (
-        ("half_up", "ties upwards"),
-        ("half_even", "ties to even"),
-        ("floor", "truncated in two's complement"),
-        ("tflite_double", "rounded twice"),
-        ("half_away", "ties away from zero"),
-        ("half_to_zero", "ties towards zero"),
-        ("half_down", "ties downwards"),
-        ("half_odd", "ties to odd"),
-        ("to_zero", "truncated in sign and magnitude"),
-        ("ceil", "rounded upwards"),
-        ("up_late", "a quarter added before truncation instead of a half"),
-    )
+RULE_BUGS = (
+    ("half-up", "half_up", "ties upwards"),
+    ("half-even", "half_even", "ties to even"),
+    ("floor", "floor", "truncated in two's complement"),
+    ("tflite-double", "tflite_double", "rounded twice"),
+    ("half-away", "half_away", "ties away from zero"),
+    ("half-to-zero", "half_to_zero", "ties towards zero"),
+    ("half-down", "half_down", "ties downwards"),
+    ("half-odd", "half_odd", "ties to odd"),
+    ("to-zero", "toward_zero", "truncated in sign and magnitude"),
+    ("ceil", "ceil", "rounded upwards"),
+    ("up-late", "up_late", "a quarter added before truncation instead of a half"),
 )
+ALIKE = {"tflite_double": ("tflite_double", "tosa_double")}  # the same bits from shifts of 31 on
+
+
+def rounding_bugs(prefix: str, site: str, says: str, ids: tuple[str, ...]) -> tuple[Bug, ...]:
+    """A requantiser that rounds by another rule than the declared one; ``says`` introduces it."""
+    return tuple(
+        bug(
+            f"{prefix}round-{id_}",
+            "rounding",
+            f"{says}{what}",
+            site,
+            "rule",
+            name=name,
+            unless={"rounding": ALIKE.get(name, name)},
+        )
+        for id_, name, what in RULE_BUGS
+        if id_ in ids
+    )
+
+
+ROUNDING: tuple[Bug, ...] = rounding_bugs("", "rounding", "", tuple(id_ for id_, *_ in RULE_BUGS))
 RAILS: tuple[Bug, ...] = (
     bug(
         "scaled-16",

@@ -1,5 +1,6 @@
 """Bugs of the shift product: directions, wrap-around, the product's width and requantisation."""
 
+from refimpl.score.bugs.requantisation import rounding_bugs
 from refimpl.score.mutant import Bug, bug
 
 DIRECTIONS: tuple[Bug, ...] = (
@@ -267,25 +268,11 @@ PRODUCT_REQUANTISATION: tuple[Bug, ...] = (
         "limits",
         high=126,
     ),
-    *(
-        bug(
-            f"t-round-{name.replace('_', '-')}",
-            "rounding",
-            f"the product {what}",
-            "t_rounding",
-            "rule",
-            name=name,
-            unless={"rounding": name},
-        )
-        for name, what in (
-            ("half_up", "rounded, ties upwards"),
-            ("half_even", "rounded, ties to even"),
-            ("floor", "truncated in two's complement"),
-            ("tflite_double", "rounded twice"),
-            ("half_away", "rounded, ties away from zero"),
-            ("half_to_zero", "rounded, ties towards zero"),
-            ("to_zero", "truncated in sign and magnitude"),
-        )
+    *rounding_bugs(
+        "t-",
+        "t_rounding",
+        "the product rounded: ",
+        ("half-up", "half-even", "floor", "tflite-double", "half-away", "half-to-zero", "to-zero"),
     ),
 )
 SHIFTING = DIRECTIONS + WRAPS

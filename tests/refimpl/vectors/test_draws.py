@@ -8,9 +8,9 @@ import pytest
 from refimpl.bitexact.describe import described
 from refimpl.bitexact.operators import ALL_OPERATORS, ARITHMETICS, OPERATORS, PIPELINES
 from refimpl.vectors.case import Choices
-from refimpl.vectors.stages import stages
+from refimpl.vectors.stages import is_output, stages
 from refimpl.vectors.stimuli import Sizes, random_cases
-from refimpl.vectors.write import About, Written, is_output, set_files
+from refimpl.vectors.write import About, Written, set_files
 
 SMALL = Sizes(batch=1, channels=2, outputs=2, height=4, width=3)
 PAIRS = [
