@@ -21,9 +21,7 @@ from refimpl.vectors.write import About, Written, set_files
 def designed(
     out: Annotated[Path, typer.Argument(help="Directory to create; it must not exist yet.")],
     operator: Operators = None,
-    rounding: Annotated[
-        str, typer.Option(help=f"int8: {', '.join(ALL_RULES)}.")
-    ] = "half_up",
+    rounding: Annotated[str, typer.Option(help=f"int8: {', '.join(ALL_RULES)}.")] = "half_up",
     sequence: Annotated[
         bool, typer.Option(help="Also all cases in one memory, without reset, under stalls.")
     ] = False,

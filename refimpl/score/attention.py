@@ -56,9 +56,7 @@ def attention_model(operator: str, arithmetic: str) -> Callable[..., Stages]:
     return model
 
 
-def attention_int8(
-    tensors: Tensors, attributes: Attributes, at: Probe, operator: str
-) -> Stages:
+def attention_int8(tensors: Tensors, attributes: Attributes, at: Probe, operator: str) -> Stages:
     """Every stage of attention in integers, under a probe."""
     stages: Stages = {}
     for which, scope in SCOPES.items():
@@ -87,9 +85,7 @@ def attention_int8(
     return stages | _gathered(stages["probabilities"], tokens, tensors, attributes, at)
 
 
-def attention_fp32(
-    tensors: Tensors, attributes: Attributes, at: Probe, operator: str
-) -> Stages:
+def attention_fp32(tensors: Tensors, attributes: Attributes, at: Probe, operator: str) -> Stages:
     """Every stage of attention in binary32, under a probe."""
     stages: Stages = {}
     for which, scope in SCOPES.items():

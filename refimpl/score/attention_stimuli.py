@@ -88,13 +88,13 @@ def _integers(
     multiplier, shift = OUTPUT_FACTORS[recipe.t_scale]
     channel = np.arange(recipe.outputs)
     apart = channel % 2 if recipe.t_scale == "fit" and recipe.bias != "rails" else 0 * channel
-    factors = {
+    factors: dict[str, Array] = {
         "multiplier": np.full(recipe.outputs, multiplier, np.int32),
         "shift": (shift + apart).astype(np.int8),
     }
     table = {"exp_table", "softmax_multiplier", "softmax_shift"}
     own = {key: array for key, array in tensors.items() if key not in table}
-    own |= _plain(name, recipe, attributes) if recipe.plain else _drawn(name, recipe, own)
+    own |= _plain(name, recipe, attributes) if recipe.plain else _uneven(recipe, own)
     if recipe.softmax == "bf16":
         attributes = {**attributes, "softmax": {"format": "bf16"}}
     if recipe.softmax == "table":
@@ -114,10 +114,11 @@ def _integers(
     return tensors, attributes
 
 
-def _drawn(name: str, recipe: Recipe, tensors: dict[str, Array]) -> dict[str, Array]:
-    """Projections as drawn, the shifts of whose outputs differ."""
+def _uneven(recipe: Recipe, tensors: dict[str, Array]) -> dict[str, Array]:
+    """Projections as drawn, but for the shifts of their outputs, which differ."""
     apart = np.arange(recipe.outputs) % 3
-    return {f"shift_{which}": (tensors[f"shift_{which}"] + apart).astype(np.int8) for which in "qkv"}
+    names = [f"shift_{which}" for which in "qkv"]
+    return {name: (tensors[name] + apart).astype(np.int8) for name in names}
 
 
 def _rail_multipliers(recipe: Recipe) -> Array:
@@ -151,7 +152,8 @@ def _edge_biases(
 def _plain(name: str, recipe: Recipe, attributes: dict[str, Any]) -> dict[str, Array]:
     """An image whose thirds are queries, keys and values, and projections that take them."""
     shape = (recipe.batch, recipe.outputs, recipe.height, recipe.width)
-    parts, tensors = [], {}
+    parts: list[Array] = []
+    tensors: dict[str, Array] = {}
     for at, which in enumerate("qkv"):
         zero = attributes[f"{which}_zero"]
         words = _words(name, which, shape, recipe, zero).astype(np.int64)
@@ -169,17 +171,10 @@ def _plain(name: str, recipe: Recipe, attributes: dict[str, Any]) -> dict[str, A
 
 def _words(name: str, which: str, shape: tuple[int, ...], recipe: Recipe, zero: int) -> Array:
     """Words of queries, keys or values: uniform, or of the recipe's class; v is mostly uniform."""
-    n, depth, height, width = shape
     drawn_words = random.integers(name, which, shape, LOW, HIGH)
-    if recipe.values == "sweep" and which == "v":  # every word there is, few of them spread
-        return np.resize(np.arange(256) * 37 % 256 + LOW, shape)
-    if recipe.bias in {"rails", "huge"} and which == "v":  # as far from zero as can be, of either sign
-        return np.resize(np.array([HIGH, HIGH, LOW, LOW]), shape)
     if which == "v":
-        return drawn_words
-    if recipe.values == "rails":
-        picks = np.array([LOW, LOW, HIGH, HIGH, zero])
-        return picks[random.integers(name, which, shape, 0, len(picks) - 1)]
+        return _values(shape, recipe, drawn_words)
+    n, depth, height, width = shape
     if recipe.values == "large" and which == "k":  # every key the same: every score as well
         return np.broadcast_to(drawn_words[:, :, :1, :1], shape)
     if recipe.values == "impulse":  # query i fits key i alone
@@ -191,31 +186,45 @@ def _words(name: str, which: str, shape: tuple[int, ...], recipe: Recipe, zero: 
         return random.integers(name, which, shape, *side)
     if recipe.values == "small":
         return np.clip(zero + random.integers(name, which, shape, -3, 3), LOW, HIGH)
+    if recipe.values == "rails":
+        picks = np.array([LOW, LOW, HIGH, HIGH, zero])
+        drawn_words = picks[random.integers(name, which, shape, 0, len(picks) - 1)]
+    return drawn_words
+
+
+def _values(shape: tuple[int, ...], recipe: Recipe, drawn_words: Array) -> Array:
+    if recipe.values == "sweep":  # every word there is, few of them spread
+        return np.resize(np.arange(256) * 37 % 256 + LOW, shape)
+    if recipe.bias in {"rails", "huge"}:  # as far from zero as can be, of either sign
+        return np.resize(np.array([HIGH, HIGH, LOW, LOW]), shape)
     return drawn_words
 
 
 def _floats(name: str, recipe: Recipe, tensors: dict[str, Array]) -> dict[str, Array]:
-    """Images of binary32: bell-shaped, all pixels alike, or of very different magnitude."""
-    x = tensors["x"]
-    if recipe.values == "large":
-        return {"x": np.broadcast_to(x[:, :, :1, :1], x.shape).copy()}
-    if recipe.values == "pairs":  # every second pixel is as the one before
-        halved = x.copy()
-        halved[..., 1::2] = halved[..., : 2 * (x.shape[3] // 2) : 2]
-        return {"x": halved}
-    if recipe.values == "opposed":  # queries against keys: every score below 0
-        return {"x": np.abs(x), "w_q": np.abs(tensors["w_q"]), "w_k": -np.abs(tensors["w_k"])}
-    if recipe.values == "spread":
-        power = random.integers(name, "power", x.shape, -6, 6).astype(np.int32)
-        return {"x": np.ldexp(x, power).astype(np.float32)}
-    if recipe.values == "subnormal":  # values so small that their weighted sums are subnormal
-        return {"w_v": np.ldexp(tensors["w_v"], -128).astype(np.float32)}
-    if recipe.values == "tiny":  # an image of subnormal numbers, that large kernels bring back
-        scaled = {key: np.ldexp(tensors[key], 64).astype(np.float32) for key in ("w_q", "w_k")}
-        return {"x": np.ldexp(x, -130).astype(np.float32), **scaled,
-                "w_v": np.ldexp(tensors["w_v"], 100).astype(np.float32)}  # fmt: skip
-    if recipe.values == "cancelling":
-        halved = x.copy()
-        halved[:, 1::2] = -halved[:, : 2 * (x.shape[1] // 2) : 2]
-        return {"x": halved}
-    return {}
+    """What a class changes of bell-shaped images and projections."""
+    x, (w_q, w_k, w_v) = tensors["x"], (tensors[f"w_{which}"] for which in "qkv")
+    power = random.integers(name, "power", x.shape, -6, 6).astype(np.int32)
+    changed: dict[str, dict[str, Array]] = {
+        "large": {"x": np.broadcast_to(x[:, :, :1, :1], x.shape)},  # all pixels alike
+        "pairs": {"x": _doubled(x, axis=3, sign=1)},  # every second pixel as the one before
+        "opposed": {"x": np.abs(x), "w_q": np.abs(w_q), "w_k": -np.abs(w_k)},  # scores below 0
+        "spread": {"x": np.ldexp(x, power)},
+        "subnormal": {"w_v": np.ldexp(w_v, -128)},  # weighted sums that are subnormal
+        "tiny": {  # an image of subnormal numbers, that large kernels bring back
+            "x": np.ldexp(x, -130), "w_q": np.ldexp(w_q, 64), "w_k": np.ldexp(w_k, 64),
+            "w_v": np.ldexp(w_v, 100),
+        },
+        "cancelling": {"x": _doubled(x, axis=1, sign=-1)},
+    }  # fmt: skip
+    return {
+        key: np.ascontiguousarray(array, np.float32)
+        for key, array in changed.get(recipe.values, {}).items()
+    }
+
+
+def _doubled(x: Array, *, axis: int, sign: int) -> Array:
+    """Every second slice along an axis is the one before, times a sign."""
+    index = np.arange(x.shape[axis])
+    wide = [1] * x.ndim
+    wide[axis] = -1
+    return x.take(index // 2 * 2, axis) * np.where(index % 2, sign, 1).reshape(wide)

@@ -11,6 +11,7 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.score.attention_changes import ATTENTION_CHANGES
+from refimpl.score.gradient_changes import GRADIENT_CHANGES
 from refimpl.score.rules import OTHER_RULES
 from refimpl.score.shift_changes import SHIFT_CHANGES
 from refimpl.score.summation import SUMMATIONS, flushed, narrowed
@@ -153,6 +154,7 @@ def branch_unclipped(value: Array, of: Known, *, which: str) -> Array:
 CHANGES: dict[str, Change] = {
     **SHIFT_CHANGES,
     **ATTENTION_CHANGES,
+    **GRADIENT_CHANGES,
     **WINDOW_CHANGES,
     **TILE_CHANGES,
     **{

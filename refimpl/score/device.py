@@ -80,7 +80,7 @@ def accumulate_int8(
     groups = int(attributes.get("groups", 1))
     seen = gather(centred, geometry, at, zero=per_channel)  # (n, c, k_h, k_w, pixels)
     seen = at("seen", seen, groups=groups)
-    bias = at("b", tensors["b"].astype(np.int64))
+    bias = _bias(tensors, len(kernels), at)
     taps, split = prod(geometry.kernel), (np.split(kernels, groups), np.split(bias, groups))
     parts = [
         _summed(rows.reshape(len(rows), -1), of.reshape(len(x), -1, of.shape[-1]), own, at, taps)
@@ -130,7 +130,7 @@ def window_geometry(x: Array, w: Array, attributes: Attributes) -> ConvGeometry:
 
 def requantised(sums: Array, tensors: Tensors, attributes: Attributes, at: Probe) -> Stages:
     """Bias, scale, round, add the zero point, clip."""
-    bias = at("b", tensors["b"].astype(np.int64))[:, None, None]
+    bias = _bias(tensors, sums.shape[1], at)[:, None, None]
     biased = wrap(at("biased", sums.astype(np.int64) + bias, sums=sums, bias=bias), 32)
     before = scaled(biased, (tensors["multiplier"], tensors["shift"]), attributes, at)
     return {
@@ -166,6 +166,13 @@ def wrap(values: Array, bits: int) -> Array:
     """Two's complement of so many bits."""
     half = np.int64(1) << (bits - 1)
     return ((values.astype(np.int64) + half) & ((np.int64(1) << bits) - 1)) - half
+
+
+def _bias(tensors: Tensors, outputs: int, at: Probe) -> Array:
+    """The bias of each output (o,); a convolution without one adds 0."""
+    if "b" not in tensors:
+        return np.zeros(outputs, np.int64)
+    return np.asarray(at("b", tensors["b"].astype(np.int64)))
 
 
 def _reads(window: Window, output: tuple[int, int], size: tuple[int, int]) -> Reads:

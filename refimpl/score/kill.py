@@ -8,7 +8,7 @@ every softmax is in floats.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -96,10 +96,7 @@ def score(
 ) -> Score:
     """Run a set against every mutant of its operators, or of those that are asked for."""
     chosen = list(operators or [])
-    alive: dict[str, Mutant] = {}
-    killed: dict[str, str] = {}
-    applies: set[str] = set()
-    declared: set[str] = set()
+    fates: dict[str, Fate] = {}
     before: Before | None = None
     count = outputs = 0
     for case, stage in subjects:
@@ -108,33 +105,38 @@ def score(
             chosen.append(operator)
         if operator not in chosen:
             continue
-        for mutant in CATALOGUE[operator].mutants:
-            if not mutant.equivalent and mutant.name not in killed:
-                alive.setdefault(mutant.name, mutant)
         golden = run(case)
         same = before if before is not None and operator_of(before.case) == operator else None
-        for name, mutant in list(alive.items()):
-            if mutant.operator != operator:
-                continue
-            if mutant.is_declared(case.attributes):
-                declared.add(name)
-                continue
-            if shows(case, mutant, golden, same, stage):
-                killed[name] = case.id
-                del alive[name]
-            elif name not in applies and sits_in(case, mutant):
-                applies.add(name)
+        for mutant in CATALOGUE[operator].mutants:
+            fate = fates.get(mutant.name, Fate(mutant=mutant, outcome="absent"))
+            fates[mutant.name] = _after(fate, case, golden, same, stage)
         before, count = Before(case, golden), count + 1
         outputs += sum(each.size for each in observed(case, golden, stage))
         progress(case.id)
-    fates = tuple(
-        Fate(mutant=mutant, outcome="killed", by=killed[mutant.name])
-        if mutant.name in killed
-        else Fate(mutant=mutant, outcome=_outcome(mutant, applies, declared))
-        for operator in chosen
-        for mutant in CATALOGUE[operator].mutants
+    every = (mutant for operator in chosen for mutant in CATALOGUE[operator].mutants)
+    return Score(
+        fates=tuple(fates.get(each.name, Fate(mutant=each, outcome="absent")) for each in every),
+        cases=count,
+        outputs=outputs,
     )
-    return Score(fates=fates, cases=count, outputs=outputs)
+
+
+def _after(
+    fate: Fate, case: Case, golden: Stages, before: Before | None, stage: str | None
+) -> Fate:
+    """What has become of a mutant after one case more."""
+    mutant, outcome = fate.mutant, fate.outcome
+    if outcome == "killed":
+        return fate
+    if mutant.equivalent:
+        return replace(fate, outcome="equivalent")
+    if mutant.is_declared(case.attributes):
+        return replace(fate, outcome="declared") if outcome == "absent" else fate
+    if shows(case, mutant, golden, before, stage):
+        return replace(fate, outcome="killed", by=case.id)
+    if outcome != "survived" and sits_in(case, mutant):
+        return replace(fate, outcome="survived")
+    return fate
 
 
 def shows(
@@ -177,11 +179,3 @@ def shows_in_sums(mutant: Mutant) -> bool:
 
 def _bytes(array: Array) -> bytes:
     return np.ascontiguousarray(array).tobytes()
-
-
-def _outcome(mutant: Mutant, applies: set[str], declared: set[str]) -> Outcome:
-    if mutant.equivalent:
-        return "equivalent"
-    if mutant.name in applies:
-        return "survived"
-    return "declared" if mutant.name in declared else "absent"

@@ -44,8 +44,9 @@ class Mutant:
     """One bug of one operator.
 
     ``operator`` is "conv2d.int8" and the like; ``site`` and ``change`` with its ``arguments`` are
-    the bug. ``unless`` maps attributes of a case ("softmax.rounding" is a field of one) to the value,
-    or values, under which the bug is no bug (a rounding rule that is the declared one). ``equivalent`` is the argument why no case can show it.
+    the bug. ``unless`` maps attributes of a case ("softmax.rounding" is a field of one) to the
+    value, or values, under which the bug is no bug (a rounding rule that is the declared one).
+    ``equivalent`` is the argument why no case can show it.
     """
 
     id: str

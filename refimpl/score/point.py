@@ -9,12 +9,17 @@ A point is an expression over one *sample*: what can be seen at one event. Sampl
     sum      one float output: the declared sum beside other orders of the same products
     branch   one output of X-volution: both branches and their sum
     row      one row of a softmax
+    channel  one channel of a normalisation
+    tap      one tap of a kernel at one pixel of an input's gradient, and what it reads there
+    weight   one element of the gradient of a kernel
 """
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Sample: TypeAlias = Literal["case", "mac", "output", "product", "sum", "branch", "row"]
+Sample: TypeAlias = Literal[
+    "case", "mac", "output", "product", "sum", "branch", "row", "channel", "tap", "weight"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

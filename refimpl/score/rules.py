@@ -46,6 +46,5 @@ def up_late(product: Array, shift: Array) -> Array:
 
 
 OTHER_RULES: dict[str, Callable[[Array, Array], Array]] = ALL_RULES | {
-    each.__name__: each
-    for each in (half_to_zero, half_down, half_odd, ceil, up_late)
+    each.__name__: each for each in (half_to_zero, half_down, half_odd, ceil, up_late)
 }

@@ -15,7 +15,6 @@ from refimpl.score.values import CLASSES, Draw, designed_stimulus, t_factor
 from refimpl.vectors.case import Case, Choices, ordered
 
 
-
 def cook(operator: str, recipe: Recipe, choices: Choices) -> Case:
     """The case of a recipe for "conv2d.int8" and the like.
 

@@ -212,11 +212,16 @@ def t_factor(recipe: Recipe) -> tuple[int, int]:
 
 
 def _at_rails(multiplier: int, shift: int, zero: int) -> list[int]:
-    """Products that are scaled to a rail or one beyond, those that have two factors."""
+    """Products scaled to a rail or one beyond, a little more and a little less, that have factors.
+
+    Of the two, one is taken there by every rule that truncates, both by every rule to nearest.
+    """
     found = []
     for value in (127, 128, -128, -129):
-        low, high = (((2 * (value - zero) + side) << (shift - 1)) // multiplier for side in (-1, 1))
-        found += next(([a] for a in range(low + 1, high) if _factors(a, 0)), [])
+        for side in (1, -1):
+            halves = sorted((2 * (value - zero), 2 * (value - zero) + side))
+            low, high = ((half << (shift - 1)) // multiplier for half in halves)
+            found += next(([a] for a in range(low + 1, high) if _factors(a, 0)), [])
     return found
 
 

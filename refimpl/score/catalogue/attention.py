@@ -180,8 +180,10 @@ def _outputs(case: Case, stages: Stages) -> dict[str, Any]:
         case.tensors[name].astype(np.int64)[:, None, None] for name in ("multiplier", "shift")
     ]
     before = {"before_clip": stages["before_clip"].astype(np.int64)}
-    return {"context": context, "zero": case.attributes["y_zero"]} | before | divided(
-        context, factor[0], factor[1]
+    return (
+        {"context": context, "zero": case.attributes["y_zero"]}
+        | before
+        | divided(context, factor[0], factor[1])
     )
 
 

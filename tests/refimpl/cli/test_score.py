@@ -102,8 +102,11 @@ def test_the_catalogue_is_printed_and_written(tmp_path):
         (("score", "absent"), "must be a directory"),
         (("coverage",), "must be given a set, --hits or --covergroup"),
         (("coverage", "--hits", "absent"), "must be a readable file"),
-        (("designed", "out", "--operator", "conv9.int8"), "operator must be one of global_attention.int8"),
-        (("mutants", "--operator", "conv9.int8"), "operator must be one of global_attention.int8"),
+        (
+            ("designed", "out", "--operator", "conv9.int8"),
+            "must be one of global_attention.int8",
+        ),
+        (("mutants", "--operator", "conv9.int8"), "must be one of global_attention.int8"),
     ],
 )
 def test_unusable_input_is_one_sentence_and_exit_code_2(words, says):

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl.bitexact.operators import PIPELINES
-from refimpl.score.recipe import Recipe
 from refimpl.score.biases import reaching, rounding_edges
+from refimpl.score.recipe import Recipe
 from refimpl.score.stimuli import cook
 from refimpl.score.ties import differing, first_in_range, in_range
 from refimpl.vectors.case import Choices
