@@ -12,7 +12,18 @@ from rich.table import Table
 
 from refimpl import io
 from refimpl.cli.terminal import WRONG, progress, sentences
-from refimpl.cli.worth import WIDTH, FailUnder, Operators, Suggest, must_be_share, said
+from refimpl.cli.worth import (
+    WIDTH,
+    Declared,
+    FailUnder,
+    Operators,
+    Suggest,
+    declared,
+    must_be_share,
+    print_excluded,
+    runnable,
+    said,
+)
 from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.covergroup import covergroups, imported, read_hits
 from refimpl.score.kill import Subject
@@ -21,6 +32,7 @@ from refimpl.score.measure import coverage as run_coverage
 from refimpl.score.models import operator_of
 from refimpl.score.select import known_operators
 from refimpl.score.smallest import Suggestion, smallest_hit
+from refimpl.score.target import Target
 from refimpl.vectors.case import Case
 
 
@@ -42,6 +54,7 @@ def coverage(
     hits: Annotated[
         Path | None, typer.Option(help="Instead of a set: hit counts that a simulator printed.")
     ] = None,
+    dut: Declared = None,
 ) -> None:
     """Count the corners that a set reaches; print those it does not, and what would.
 
@@ -63,19 +76,24 @@ def coverage(
             if covergroup is None:
                 raise ValueError("coverage must be given a set, --hits or --covergroup")
             return
-        rows = [row for row in _hits(golden, hits) if not operator or row.operator in operator]
+        target = declared(dut, golden)
+        left_out: dict[str, str] = {}
+        found = _hits(golden, hits, target, left_out)
+        rows = [row for row in found if not operator or row.operator in operator]
+        left_out |= {f"point {row.name}": row.because for row in rows if row.because}
         counted = [row for row in rows if row.applies]
         if not counted:
             raise io.UnusableError("coverage must be given a case of an operator with points")
         missed = [row for row in counted if not row.hits]
         suggestions = {
-            row.name: found
+            row.name: case
             for row in (missed if suggest else [])
-            if (found := smallest_hit(row.operator, row.point)) is not None
+            if (case := smallest_hit(row.operator, row.point, target=target)) is not None
         }
         if report is not None:
             io.write_text(report, json.dumps(_points(rows, suggestions), indent=2) + "\n")
     _print_points(rows)
+    print_excluded(left_out)
     for row in missed:
         typer.echo(f"not covered: {row.name}: {row.point.what}")
         if suggest:
@@ -87,13 +105,16 @@ def coverage(
         raise typer.Exit(WRONG)
 
 
-def _hits(golden: Path | None, hits: Path | None) -> list[Hit]:
+def _hits(
+    golden: Path | None, hits: Path | None, target: Target, left_out: dict[str, str]
+) -> list[Hit]:
     if hits is not None:
         return imported(read_hits(io.read_log(hits)))
     assert golden is not None  # noqa: S101 - one of the two is there
     count, subjects = io.read_subjects(golden)
+    wanted = runnable(subjects, target, left_out.__setitem__)
     with progress("measuring", count) as advance:
-        return run_coverage(_cases(subjects, advance))
+        return run_coverage(_cases(wanted, advance), target)
 
 
 def _cases(subjects: Iterator[Subject], advance: Any) -> Iterator[Case]:

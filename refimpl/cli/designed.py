@@ -1,6 +1,6 @@
 """Designed sets: few outputs that catch what is known."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,10 +10,13 @@ import typer
 from refimpl import io
 from refimpl.bitexact.requantise import ALL_RULES
 from refimpl.cli.terminal import progress, sentences
-from refimpl.cli.worth import Operators
+from refimpl.cli.worth import Declared, Operators, declared, print_excluded
 from refimpl.score.measure import covered_ids
 from refimpl.score.select import default_cases, known_operators
+from refimpl.score.target import Target, case_excluded
 from refimpl.vectors.case import Case, Choices
+from refimpl.vectors.dut import plan_of
+from refimpl.vectors.manifest import Exclusion
 from refimpl.vectors.memory import Plan, run_in_one_memory
 from refimpl.vectors.write import About, Written, set_files
 
@@ -28,8 +31,11 @@ def designed(
     layout: Annotated[
         str, typer.Option(help="Layout of .bin and .hex; see docs/vectors.md.")
     ] = "nchw",
+    dut: Declared = None,
 ) -> None:
     """Write the default designed sets: few outputs, every known bug of the design half.
+
+    For a declared device their channels end where its tiles do; what it cannot run is left out.
 
     For example:
 
@@ -41,21 +47,44 @@ def designed(
         io.must_be_new(out)
         chosen = known_operators(operator)
         choices = Choices(rounding=rounding)
-        cases = default_cases(chosen, choices)
+        target = declared(dut)
+        every = default_cases(chosen, choices, target)
+        left_out = {case.id: case_excluded(case, target) for case in every}
+        cases = [case for case in every if not left_out[case.id]]
+        if not cases:
+            raise ValueError("designed must be given a device that can run one of the cases")
         words = ["refimpl", "designed", "SET", *(f"--operator {each}" for each in operator or ())]
         words += [] if rounding == "half_up" else [f"--rounding {rounding}"]
         words += ["--sequence"] if sequence else []
         words += [] if layout == "nchw" else [f"--layout {layout}"]
+        words += [] if dut is None else [f"--dut {dut.name}"]
+        plan = Plan() if target.dut is None else plan_of(target.dut)
         with progress("writing", len(cases)) as advance:
             files = set_files(
                 _each(cases, advance),
-                about=About(command=" ".join(words), tool_version=io.tool_version()),
+                about=_about(words, target, left_out),
                 written=Written(layout=layout),
-                sequencer=partial(run_in_one_memory, plan=Plan()) if sequence else None,
+                sequencer=partial(run_in_one_memory, plan=plan) if sequence else None,
                 coverage=lambda case, _: covered_ids(case),
             )
             count = io.write_directory(out, files)
-    typer.echo(f"{out}: {len(cases)} cases of {len(chosen)} operators, {count} files")
+    operators = {f"{case.operator}.{case.arithmetic}" for case in cases}
+    typer.echo(f"{out}: {len(cases)} cases of {len(operators)} operators, {count} files")
+    print_excluded({name: reason for name, reason in left_out.items() if reason})
+
+
+def _about(words: Sequence[str], target: Target, left_out: Mapping[str, str]) -> About:
+    device = None if target.dut is None else target.dut.model_dump(mode="json")
+    return About(
+        command=" ".join(words),
+        tool_version=io.tool_version(),
+        device=device,
+        excluded=tuple(
+            Exclusion(what=f"case {name}", reason=reason)
+            for name, reason in left_out.items()
+            if reason
+        ),
+    )
 
 
 def _each(cases: Sequence[Case], advance: Any) -> Iterator[Case]:

@@ -12,7 +12,18 @@ from rich.table import Table
 
 from refimpl import io
 from refimpl.cli.terminal import WRONG, progress, sentences
-from refimpl.cli.worth import WIDTH, FailUnder, Operators, Suggest, must_be_share, said
+from refimpl.cli.worth import (
+    WIDTH,
+    Declared,
+    FailUnder,
+    Operators,
+    Suggest,
+    declared,
+    must_be_share,
+    print_excluded,
+    runnable,
+    said,
+)
 from refimpl.score.catalogue import MUTANTS
 from refimpl.score.kill import Fate, Score, Subject
 from refimpl.score.kill import score as run_score
@@ -20,7 +31,9 @@ from refimpl.score.models import operator_of
 from refimpl.score.mutant import Half
 from refimpl.score.select import known_operators
 from refimpl.score.smallest import Suggestion, smallest_kill
+from refimpl.score.target import Target
 
+UNCOUNTED = ("declared", "absent", "excluded")
 HALVES: dict[str, Half | None] = {"all": None, "design": "design", "held-out": "held-out"}
 
 
@@ -39,6 +52,7 @@ def score(
     ] = "all",
     report: Annotated[Path | None, typer.Option("--json", help="Write every fate here.")] = None,
     suggest: Suggest = True,
+    dut: Declared = None,
 ) -> None:
     """Inject hardware bugs into the model; print the share that a set catches, and what survives.
 
@@ -54,19 +68,30 @@ def score(
         if half not in HALVES:
             raise ValueError(f"half must be one of {', '.join(HALVES)}, not {half!r}")
         must_be_share(fail_under)
+        target = declared(dut, golden)
+        left_out: dict[str, str] = {}
         count, subjects = io.read_subjects(golden)
+        wanted = runnable(_counted(subjects, operator), target, left_out.__setitem__)
         with progress("scoring", count) as advance:
-            result = run_score(_counted(subjects, operator), operators=operator, progress=advance)
+            result = run_score(wanted, operators=operator, target=target, progress=advance)
+        left_out |= {
+            f"mutant {fate.mutant.name}": fate.because
+            for fate in result.fates
+            if fate.outcome == "excluded"
+        }
         counted = result.counted(HALVES[half])
         if not counted:
             raise io.UnusableError(f"{golden} must hold a case of an operator with mutants")
         killed = [fate for fate in counted if fate.outcome == "killed"]
         survivors = [fate for fate in counted if fate.outcome == "survived"]
-        suggestions = _suggest_kills(survivors) if suggest else {}
+        suggestions = _suggest_kills(survivors, target) if suggest else {}
         if report is not None:
-            io.write_text(report, json.dumps(_document(result, suggestions), indent=2) + "\n")
+            io.write_text(
+                report, json.dumps(_document(result, suggestions, left_out), indent=2) + "\n"
+            )
     share = len(killed) / len(counted)
     _print_shares(golden, result)
+    print_excluded(left_out)
     _print_survivors(survivors, suggestions, suggest)
     typer.echo(f"{len(killed)} of {len(counted)} mutants killed: {share:.1%}")
     if share < fail_under:
@@ -121,11 +146,11 @@ def _counted(subjects: Iterator[Subject], operators: Sequence[str] | None) -> It
     return (each for each in subjects if operator_of(each.case) in wanted)
 
 
-def _suggest_kills(survivors: Sequence[Fate]) -> dict[str, Suggestion]:
+def _suggest_kills(survivors: Sequence[Fate], target: Target) -> dict[str, Suggestion]:
     with progress("looking for cases for", len(survivors)) as advance:
         found = {}
         for fate in survivors:
-            suggestion = smallest_kill(fate.mutant)
+            suggestion = smallest_kill(fate.mutant, target=target)
             if suggestion is not None:
                 found[fate.mutant.name] = suggestion
             advance(fate.mutant.name)
@@ -136,7 +161,7 @@ def _print_shares(golden: Path, result: Score) -> None:
     table = Table(
         title=f"{golden.name}: {result.cases} cases, {result.outputs:,} outputs", box=SIMPLE
     )
-    for name in ("operator", "design", "held out", "both", "equivalent", "declared", "absent"):
+    for name in ("operator", "design", "held out", "both", "equivalent", *UNCOUNTED):
         table.add_column(name, justify="left" if name == "operator" else "right")
     for operator in dict.fromkeys(fate.mutant.operator for fate in result.fates):
         own = tuple(fate for fate in result.fates if fate.mutant.operator == operator)
@@ -149,7 +174,7 @@ def _print_shares(golden: Path, result: Score) -> None:
             ),
             *(
                 str(sum(fate.outcome == name for fate in own))
-                for name in ("equivalent", "declared", "absent")
+                for name in ("equivalent", *UNCOUNTED)
             ),
         )
     Console(width=WIDTH).print(table)
@@ -165,8 +190,11 @@ def _print_survivors(
             typer.echo(f"  would be killed by: {said(suggestions.get(mutant.name))}")
 
 
-def _document(result: Score, suggestions: dict[str, Suggestion]) -> dict[str, Any]:
+def _document(
+    result: Score, suggestions: dict[str, Suggestion], left_out: dict[str, str]
+) -> dict[str, Any]:
     return {
+        "excluded": [{"what": what, "reason": reason} for what, reason in left_out.items()],
         "cases": result.cases,
         "outputs": result.outputs,
         "killed": result.killed(),

@@ -48,6 +48,7 @@ from refimpl.io.reproduce import hashes_of, written_again
 from refimpl.io.sets import (
     decode,
     every_file,
+    is_set,
     read_case,
     read_manifest,
     read_tensor,
@@ -81,6 +82,7 @@ __all__ = [
     "every_file",
     "golden_images",
     "hashes_of",
+    "is_set",
     "judge_case",
     "judge_sequence",
     "judged_elements",

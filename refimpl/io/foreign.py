@@ -15,6 +15,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.io.cases import read_cases
 from refimpl.io.files import UnusableError, inside, read
+from refimpl.io.sets import is_set
 from refimpl.score.foreign import (
     Convolution,
     float_subjects,
@@ -36,7 +37,7 @@ def read_subjects(root: Path) -> tuple[int, Iterator[Subject]]:
     UnusableError
         If it is none of them.
     """
-    if (root / MANIFEST).exists():
+    if is_set(root):
         count, cases = read_cases(root)
         return count, (Subject(case) for case in cases)
     if not root.is_dir():

@@ -16,6 +16,11 @@ from refimpl.vectors.manifest import SCHEMA_VERSION, CaseEntry, Manifest, Tensor
 from refimpl.vectors.write import MANIFEST
 
 
+def is_set(root: Path) -> bool:
+    """Whether a directory is a set of ours: whether it has a manifest."""
+    return (root / MANIFEST).exists()
+
+
 def read_manifest(root: Path) -> Manifest:
     """Read and validate the manifest of a set.
 

@@ -8,7 +8,7 @@ Healthy, it gives the bits of ``refimpl.bitexact`` (the tests hold it to that). 
     outside    what is read outside the image     product, partial, tile    inside the accumulator
     accumulator  biased  scaled  before_clip  limits  output
 
-The MAC array of the tile bugs takes ``ARRAY`` input channels, output channels and pixels at a time.
+The array of the probe (``array.py``) says where the tiles of the tile bugs end.
 """
 
 from math import prod
@@ -24,17 +24,6 @@ from refimpl.ops.conv2d import ConvGeometry, conv_geometry, same_padding
 from refimpl.score.site import Probe
 
 INT32 = (-(2**31), 2**31 - 1)
-
-
-class ArrayShape(NamedTuple):
-    """What a MAC array works on at a time; ours, as small as shows a ragged edge."""
-
-    c_in: int = 4
-    c_out: int = 4
-    pixels: int = 4
-
-
-ARRAY = ArrayShape()
 
 
 class Window(NamedTuple):
@@ -206,9 +195,9 @@ def _step_by_step(rows: Array, columns: Array, at: Probe) -> Array:
 
 
 def _tile_by_tile(rows: Array, columns: Array, bias: Array, at: Probe, taps: int) -> Array:
-    """Partial sums of ARRAY.c_in channels at a time."""
+    """Partial sums of a tile of input channels at a time."""
     total = np.zeros((len(columns), len(rows), columns.shape[2]), np.int64)
-    step = ARRAY.c_in * taps
+    step = at.array.c_in * taps
     starts = range(0, rows.shape[1], step)
     for first in starts:
         known: dict[str, Any] = {

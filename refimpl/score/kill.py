@@ -4,7 +4,7 @@ A mutant is killed by a case of which an observed stage (its outputs, unless the
 differs in any bit from the healthy model's. Cases run in the order of the set; bugs of sequences
 see each with the one before it, and its memory image. Equivalent mutants are never run. A mutant is
 *absent* where no case has the part of the hardware that it sits in: a table of exponentials, where
-every softmax is in floats.
+every softmax is in floats; *excluded* where the device has no place for it (``target.py``).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,12 +20,12 @@ from refimpl.score.models import operator_of, run, run_probed
 from refimpl.score.mutant import Half, Mutant
 from refimpl.score.sequence import Before, image, is_sequential
 from refimpl.score.site import Probe
+from refimpl.score.target import OURS, Target, mutant_excluded
 from refimpl.vectors.case import Case
 from refimpl.vectors.stages import is_output
 
-Outcome: TypeAlias = Literal["killed", "survived", "equivalent", "declared", "absent"]
-
-
+Outcome: TypeAlias = Literal["killed", "survived", "equivalent", "declared", "absent", "excluded"]
+FINAL: frozenset[Outcome] = frozenset({"killed", "equivalent", "excluded"})
 SCALING = frozenset(
     {
         "multiplier",
@@ -50,16 +50,20 @@ class Subject(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """What became of a mutant: "declared" where every case that has it declares what it does."""
+    """What became of a mutant: "declared" where every case that has it declares what it does.
+
+    ``by`` is the case that kills it, ``because`` why it is excluded.
+    """
 
     mutant: Mutant
     outcome: Outcome
     by: str | None = None
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Fates of mutants under one set; equivalent, declared and absent ones do not count."""
+    """Fates of mutants under one set; what neither died nor survived does not count."""
 
     fates: tuple[Fate, ...]
     cases: int
@@ -92,9 +96,13 @@ def score(
     subjects: Iterable[Subject],
     *,
     operators: Sequence[str] | None = None,
+    target: Target = OURS,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Score:
-    """Run a set against every mutant of its operators, or of those that are asked for."""
+    """Run a set against every mutant of its operators, or of those that are asked for.
+
+    Cases must be such that the target can run them.
+    """
     chosen = list(operators or [])
     fates: dict[str, Fate] = {}
     before: Before | None = None
@@ -108,31 +116,38 @@ def score(
         golden = run(case)
         same = before if before is not None and operator_of(before.case) == operator else None
         for mutant in CATALOGUE[operator].mutants:
-            fate = fates.get(mutant.name, Fate(mutant=mutant, outcome="absent"))
-            fates[mutant.name] = _after(fate, case, golden, same, stage)
+            fate = fates.get(mutant.name) or _at_first(mutant, target)
+            if fate.outcome not in FINAL:
+                fates[mutant.name] = _after(fate, case, golden, same, stage, target)
+            else:
+                fates[mutant.name] = fate
         before, count = Before(case, golden), count + 1
         outputs += sum(each.size for each in observed(case, golden, stage))
         progress(case.id)
     every = (mutant for operator in chosen for mutant in CATALOGUE[operator].mutants)
     return Score(
-        fates=tuple(fates.get(each.name, Fate(mutant=each, outcome="absent")) for each in every),
+        fates=tuple(fates.get(each.name, _at_first(each, target)) for each in every),
         cases=count,
         outputs=outputs,
     )
 
 
+def _at_first(mutant: Mutant, target: Target) -> Fate:
+    """What is known of a mutant before any case."""
+    if mutant.equivalent:
+        return Fate(mutant=mutant, outcome="equivalent")
+    reason = mutant_excluded(mutant, target)
+    return Fate(mutant=mutant, outcome="excluded" if reason else "absent", because=reason)
+
+
 def _after(
-    fate: Fate, case: Case, golden: Stages, before: Before | None, stage: str | None
+    fate: Fate, case: Case, golden: Stages, before: Before | None, stage: str | None, target: Target
 ) -> Fate:
     """What has become of a mutant after one case more."""
     mutant, outcome = fate.mutant, fate.outcome
-    if outcome == "killed":
-        return fate
-    if mutant.equivalent:
-        return replace(fate, outcome="equivalent")
     if mutant.is_declared(case.attributes):
         return replace(fate, outcome="declared") if outcome == "absent" else fate
-    if shows(case, mutant, golden, before, stage):
+    if shows(case, mutant, golden, before, stage, target):
         return replace(fate, outcome="killed", by=case.id)
     if outcome != "survived" and sits_in(case, mutant):
         return replace(fate, outcome="survived")
@@ -140,22 +155,37 @@ def _after(
 
 
 def shows(
-    case: Case, mutant: Mutant, golden: Stages, before: Before | None, stage: str | None = None
+    case: Case,
+    mutant: Mutant,
+    golden: Stages,
+    before: Before | None,
+    stage: str | None = None,
+    target: Target = OURS,
 ) -> bool:
     """Whether a case shows a mutant: a bit of what is observed, or of memory, differs."""
     if is_sequential(mutant):
-        healthy, faulty = (image(case, before, each, stage) for each in (None, mutant))
+        healthy, faulty = (
+            image(case, before, each, stage, target.array) for each in (None, mutant)
+        )
         return not np.array_equal(healthy, faulty)
-    stages = run(case, mutant)
-    pairs = zip(observed(case, stages, stage), observed(case, golden, stage), strict=True)
+    stages = run(case, mutant, target.array)
+    pairs = zip(
+        observed(case, stages, stage, target), observed(case, golden, stage, target), strict=True
+    )
     return any(_bytes(faulty) != _bytes(healthy) for faulty, healthy in pairs)
 
 
-def observed(case: Case, stages: Stages, stage: str | None = None) -> list[Array]:
-    """What a set lets one see of a case: a stage, or the output and the gradients of parameters."""
+def observed(
+    case: Case, stages: Stages, stage: str | None = None, target: Target = OURS
+) -> list[Array]:
+    """What one sees of a case: a stage, or its outputs, and stages that the device shows."""
     if stage is not None:
         return [stages[stage]]
-    return [array for name, array in stages.items() if is_output(case.operator, name)]
+    return [
+        array
+        for name, array in stages.items()
+        if is_output(case.operator, name) or target.sees(name)
+    ]
 
 
 def sits_in(case: Case, mutant: Mutant) -> bool:

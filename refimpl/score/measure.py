@@ -11,18 +11,23 @@ from refimpl.score.models import operator_of, run
 from refimpl.score.point import Point
 from refimpl.score.samples import look
 from refimpl.score.seen import Macs, Seen
+from refimpl.score.target import OURS, Target, point_excluded
 from refimpl.vectors.case import Case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A point of an operator: how many events hit it, and the first case that did."""
+    """A point of an operator: how many events hit it, and the first case that did.
+
+    ``because`` is why the device cannot reach a point that does not apply, where that is why.
+    """
 
     operator: str
     point: Point
     hits: int
     first: str | None
     applies: bool = True
+    because: str = ""
 
     @property
     def name(self) -> str:
@@ -30,10 +35,10 @@ class Hit:
         return f"{self.operator}/{self.point.id}"
 
 
-def coverage(cases: Iterable[Case]) -> list[Hit]:
+def coverage(cases: Iterable[Case], target: Target = OURS) -> list[Hit]:
     """Hits of every point of every operator that a set has cases of, in the catalogue's order.
 
-    A point whose need no case meets does not apply.
+    A point whose need no case meets does not apply, nor one that the target cannot reach.
     """
     counts: dict[tuple[str, str], int] = {}
     first: dict[tuple[str, str], str] = {}
@@ -41,7 +46,7 @@ def coverage(cases: Iterable[Case]) -> list[Hit]:
     operators: dict[str, None] = {}
     for case in cases:
         operators[operator_of(case)] = None
-        for point, hits in hits_of(case):
+        for point, hits in hits_of(case, target):
             key = (operator_of(case), point.id)
             applies.add(key)
             counts[key] = counts.get(key, 0) + hits
@@ -53,19 +58,26 @@ def coverage(cases: Iterable[Case]) -> list[Hit]:
             point=point,
             hits=counts.get((operator, point.id), 0),
             first=first.get((operator, point.id)),
-            applies=(operator, point.id) in applies,
+            applies=(operator, point.id) in applies and not point_excluded(point, target),
+            because=point_excluded(point, target),
         )
         for operator in operators
         for point in CATALOGUE[operator].points
     ]
 
 
-def hits_of(case: Case) -> Iterator[tuple[Point, int]]:
+def hits_of(case: Case, target: Target = OURS) -> Iterator[tuple[Point, int]]:
     """Every point that applies to a case, and its number of events there."""
-    seen = look(case, run(case))
+    seen = looked_at(case, target)
     for point in CATALOGUE[operator_of(case)].points:
         if not point.needs or evaluate(point.needs, seen.case).all():
             yield point, count(point, seen)
+
+
+def looked_at(case: Case, target: Target = OURS) -> Seen:
+    """What points see of a case on a device."""
+    seen = look(case, run(case))
+    return seen._replace(case={**seen.case, **target.array.sizes()})
 
 
 def covered_ids(case: Case) -> list[str]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from refimpl.bitexact.operators import Stages
+from refimpl.score.array import ARRAY, ArrayShape
 from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.mutant import Mutant
 from refimpl.score.site import Probe, probe_of
@@ -14,9 +15,9 @@ def operator_of(case: Case) -> str:
     return f"{case.operator}.{case.arithmetic}"
 
 
-def run(case: Case, mutant: Mutant | None = None) -> Stages:
+def run(case: Case, mutant: Mutant | None = None, array: ArrayShape = ARRAY) -> Stages:
     """Every stage of a case on the model with a bug, or without; the last one is the output."""
-    return run_probed(case, probe_of(mutant))
+    return run_probed(case, probe_of(mutant, array))
 
 
 def run_probed(case: Case, at: Probe) -> Stages:

@@ -21,6 +21,7 @@ from refimpl.score.mutant import Mutant
 from refimpl.score.recipe import Recipe
 from refimpl.score.sequence import Before, is_sequential
 from refimpl.score.stimuli import cook
+from refimpl.score.target import OURS, Target, fitted
 from refimpl.vectors.case import Case, Choices
 
 ROUNDINGS = tuple(ALL_RULES)  # that default sets are for: every integer rule
@@ -43,9 +44,13 @@ class Candidate(NamedTuple):
 
 
 def default_cases(
-    operators: Sequence[str] | None = None, choices: Choices | None = None
+    operators: Sequence[str] | None = None,
+    choices: Choices | None = None,
+    target: Target = OURS,
 ) -> list[Case]:
     """The default designed sets of operators, "conv2d.int8" and the like, or of all.
+
+    Channels are fitted to the target's tiles; whether it can run a case is not asked.
 
     Raises
     ------
@@ -54,7 +59,7 @@ def default_cases(
     """
     chosen = choices or Choices()
     return [
-        cook(operator, recipe, chosen)
+        cook(operator, fitted(recipe, target), chosen)
         for operator in known_operators(operators)
         for name in DEFAULTS.get(operator, ())
         for recipe in CATALOGUE[operator].recipes

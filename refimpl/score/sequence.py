@@ -18,7 +18,7 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.operators import Stages
-from refimpl.score.device import ARRAY
+from refimpl.score.array import ARRAY, ArrayShape
 from refimpl.score.models import run_probed
 from refimpl.score.mutant import Mutant
 from refimpl.score.site import HEALTHY, Probe
@@ -42,10 +42,14 @@ def is_sequential(mutant: Mutant) -> bool:
 
 
 def image(
-    case: Case, before: Before | None, mutant: Mutant | None, stage: str | None = None
+    case: Case,
+    before: Before | None,
+    mutant: Mutant | None,
+    stage: str | None = None,
+    array: ArrayShape = ARRAY,
 ) -> Array:
     """Memory after the case has run, guards included: int64 words of the output, or of a stage."""
-    site, change = ("", None) if mutant is None else (mutant.site, _bound(mutant))
+    site, change = ("", None) if mutant is None else (mutant.site, _bound(mutant, array))
 
     def at(which: str, value: Any, **known: Any) -> Any:
         return change(value, known) if change is not None and which == site else value
@@ -79,9 +83,9 @@ def ready_cycles(case: Case, words: int) -> Array:
     return np.resize(pattern, words)
 
 
-def _bound(mutant: Mutant) -> Callable[[Any, Mapping[str, Any]], Any]:
-    change = CHANGES[mutant.change]
-    return lambda value, known: change(value, known, **mutant.arguments)
+def _bound(mutant: Mutant, array: ArrayShape) -> Callable[[Any, Mapping[str, Any]], Any]:
+    change, arguments = CHANGES[mutant.change], array.resolved(mutant.arguments)
+    return lambda value, known: change(value, {**known, "array": array}, **arguments)
 
 
 def stale_last_word(tensors: Any, of: Mapping[str, Any], *, tensor: str) -> Any:
@@ -108,9 +112,10 @@ def stale_attribute(attributes: Any, of: Mapping[str, Any], *, name: str) -> Any
 def start_from_last_tile(sums: Array, of: Mapping[str, Any]) -> Array:
     """The first tile's accumulators start from what the last tile of the case before left."""
     old = of["before"]["accumulator"]
-    rest = (old.shape[1] - 1) % ARRAY.c_out + 1
+    array: ArrayShape = of["array"]
+    rest = (old.shape[1] - 1) % array.c_out + 1
     last = old[-1, -rest:].reshape(rest, -1)
-    last = last[:, -((last.shape[1] - 1) % ARRAY.pixels + 1) :]
+    last = last[:, -((last.shape[1] - 1) % array.pixels + 1) :]
     started = sums.astype(np.int64).reshape(*sums.shape[:2], -1)
     rows, columns = min(rest, started.shape[1]), min(last.shape[1], started.shape[2])
     started[0, :rows, :columns] += last[:rows, :columns]
@@ -135,7 +140,7 @@ def overwrites_on_stall(words: Array, of: Mapping[str, Any]) -> Array:
 
 def full_last_tile(memory: Array, of: Mapping[str, Any]) -> Array:
     """Zeros beyond the last pixel, up to a whole tile."""
-    beyond = -of["pixels"] % ARRAY.pixels
+    beyond = -of["pixels"] % of["array"].pixels
     changed = memory.copy()
     changed[len(memory) - GUARD : len(memory) - GUARD + beyond] = 0
     return changed

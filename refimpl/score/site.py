@@ -7,17 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from refimpl.score.array import ARRAY, ArrayShape
 from refimpl.score.changes import CHANGES
 from refimpl.score.mutant import Mutant
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Called with a site, its value and what else the hardware knows there."""
+    """Called with a site, its value and what else the hardware knows there.
+
+    ``array`` is what the hardware works on at a time.
+    """
 
     site: str = ""
     change: Callable[..., Any] | None = None
     scopes: tuple[str, ...] = ()
+    array: ArrayShape = ARRAY
 
     def __call__(self, site: str, value: Any, **known: Any) -> Any:
         """The value as the hardware has it."""
@@ -29,7 +34,7 @@ class Probe:
 
     def inside(self, scope: str) -> "Probe":
         """The probe for a part of the hardware, whose site s is also called ``scope``.s."""
-        return Probe(self.site, self.change, (*self.scopes, scope))
+        return Probe(self.site, self.change, (*self.scopes, scope), self.array)
 
     def _is(self, site: str) -> bool:
         return self.site == site or any(self.site == f"{each}.{site}" for each in self.scopes)
@@ -38,8 +43,8 @@ class Probe:
 HEALTHY = Probe()
 
 
-def probe_of(mutant: Mutant | None) -> Probe:
-    """The probe of a mutant; None is the healthy model.
+def probe_of(mutant: Mutant | None, array: ArrayShape = ARRAY) -> Probe:
+    """The probe of a mutant on such an array; None is the healthy model.
 
     Raises
     ------
@@ -47,12 +52,12 @@ def probe_of(mutant: Mutant | None) -> Probe:
         If there is no change of that name.
     """
     if mutant is None:
-        return HEALTHY
+        return Probe(array=array)
     if mutant.change not in CHANGES:
         raise ValueError(f"change must be one of {', '.join(CHANGES)}, not {mutant.change!r}")
-    change, arguments = CHANGES[mutant.change], mutant.arguments
+    change, arguments = CHANGES[mutant.change], array.resolved(mutant.arguments)
 
     def changed(value: Any, **known: Any) -> Any:
         return change(value, known, **arguments)
 
-    return Probe(mutant.site, changed)
+    return Probe(mutant.site, changed, array=array)

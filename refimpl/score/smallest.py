@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.kill import observed, shows
-from refimpl.score.measure import count
+from refimpl.score.measure import count, looked_at
 from refimpl.score.models import run
 from refimpl.score.mutant import Mutant
 from refimpl.score.point import Point
 from refimpl.score.recipe import Recipe
-from refimpl.score.samples import look
 from refimpl.score.sequence import Before, is_sequential
 from refimpl.score.stimuli import cook
+from refimpl.score.target import OURS, Target, case_excluded, fitted
 from refimpl.vectors.case import Case, Choices
 
 SIZES = ("batch", "outputs", "channels", "height", "width")
@@ -42,35 +42,43 @@ def _said(case: Case) -> str:
     return f"{case.stimulus['recipe']} ({shape} {values}, bias {bias})"
 
 
-def smallest_kill(mutant: Mutant, choices: Choices | None = None) -> Suggestion | None:
+def smallest_kill(
+    mutant: Mutant, choices: Choices | None = None, target: Target = OURS
+) -> Suggestion | None:
     """The smallest case found that shows a mutant; None if no designed one does."""
 
     def kills(case: Case) -> bool:
-        return not mutant.is_declared(case.attributes) and shows(case, mutant, run(case), None)
+        if mutant.is_declared(case.attributes) or case_excluded(case, target):
+            return False
+        return shows(case, mutant, run(case), None, target=target)
 
     if is_sequential(mutant):
-        return _smallest_pair(mutant, choices or Choices())
-    return _smallest(mutant.operator, kills, choices or Choices())
+        return _smallest_pair(mutant, choices or Choices(), target)
+    return _smallest(mutant.operator, kills, choices or Choices(), target)
 
 
-def smallest_hit(operator: str, point: Point, choices: Choices | None = None) -> Suggestion | None:
+def smallest_hit(
+    operator: str, point: Point, choices: Choices | None = None, target: Target = OURS
+) -> Suggestion | None:
     """The smallest case found that hits a point; None if no designed one does."""
 
     def hits(case: Case) -> bool:
-        seen = look(case, run(case))
-        return count(point, seen) > 0
+        if case_excluded(case, target):
+            return False
+        return count(point, looked_at(case, target)) > 0
 
-    return _smallest(operator, hits, choices or Choices())
+    return _smallest(operator, hits, choices or Choices(), target)
 
 
-def _by_size(operator: str, choices: Choices) -> list[tuple[int, Recipe, Case]]:
-    cooked = [(recipe, cook(operator, recipe, choices)) for recipe in CATALOGUE[operator].recipes]
+def _by_size(operator: str, choices: Choices, target: Target) -> list[tuple[int, Recipe, Case]]:
+    recipes = [fitted(each, target) for each in CATALOGUE[operator].recipes]
+    cooked = [(recipe, cook(operator, recipe, choices)) for recipe in recipes]
     sized = [(_outputs(case), recipe, case) for recipe, case in cooked]
     return sorted(sized, key=lambda each: each[0])
 
 
-def _smallest(operator: str, does: Does, choices: Choices) -> Suggestion | None:
-    for _, recipe, case in _by_size(operator, choices):
+def _smallest(operator: str, does: Does, choices: Choices, target: Target) -> Suggestion | None:
+    for _, recipe, case in _by_size(operator, choices, target):
         if does(case):
             cut = _cut_down(operator, recipe, case, does, choices)
             return Suggestion((cut,), _outputs(cut))
@@ -110,9 +118,10 @@ def _cooked(operator: str, recipe: Recipe, choices: Choices) -> Case | None:
     return case
 
 
-def _smallest_pair(mutant: Mutant, choices: Choices) -> Suggestion | None:
+def _smallest_pair(mutant: Mutant, choices: Choices, target: Target) -> Suggestion | None:
     """Two cases in a row, the smaller in sum first."""
-    cases = [case for _, _, case in _by_size(mutant.operator, choices)]
+    every = [case for _, _, case in _by_size(mutant.operator, choices, target)]
+    cases = [case for case in every if not case_excluded(case, target)]
     states = {case.id: run(case) for case in cases}
     pairs = sorted(
         ((first, second) for first in cases for second in cases),
@@ -120,7 +129,7 @@ def _smallest_pair(mutant: Mutant, choices: Choices) -> Suggestion | None:
     )
     for first, second in pairs:
         before = Before(first, states[first.id])
-        if shows(second, mutant, states[second.id], before):
+        if shows(second, mutant, states[second.id], before, target=target):
             return Suggestion((first, second), _outputs(first) + _outputs(second))
     return None
 

@@ -17,7 +17,7 @@ from proofs.device.run import run_bugs
 from proofs.device.stimuli import six_cases, write_six_cases
 from refimpl.ops.conv2d import conv2d
 from refimpl.score.catalogue import CATALOGUE
-from refimpl.score.device import ARRAY
+from refimpl.score.array import ARRAY
 from refimpl.score.models import run
 
 PAGE = Path(__file__).parents[2] / "docs" / "rtl-bugs.md"

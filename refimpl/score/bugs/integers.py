@@ -1,6 +1,5 @@
 """Bugs of signs and widths up to the accumulator, and of its tiles."""
 
-from refimpl.score.device import ARRAY
 from refimpl.score.mutant import Bug, bug
 
 SIGNS: tuple[Bug, ...] = (
@@ -143,7 +142,7 @@ TILES: tuple[Bug, ...] = (
         "output",
         "unwritten_ragged",
         axis=1,
-        tile=ARRAY.c_out,
+        tile="c_out",
         to=-17,
     ),
     bug(
@@ -153,7 +152,7 @@ TILES: tuple[Bug, ...] = (
         "output",
         "drop_ragged",
         axis=1,
-        tile=ARRAY.c_out,
+        tile="c_out",
     ),
     bug(
         "tile-cout-first",
@@ -162,7 +161,7 @@ TILES: tuple[Bug, ...] = (
         "output",
         "ragged_from_start",
         axis=1,
-        tile=ARRAY.c_out,
+        tile="c_out",
     ),
     bug(
         "tile-pixels-zero",
@@ -170,7 +169,7 @@ TILES: tuple[Bug, ...] = (
         "a ragged last tile of pixels is written as 0",
         "output",
         "drop_ragged_pixels",
-        tile=ARRAY.pixels,
+        tile="pixels",
     ),
     bug(
         "tile-cout-weights",
@@ -179,7 +178,7 @@ TILES: tuple[Bug, ...] = (
         "w",
         "ragged_from_start",
         axis=0,
-        tile=ARRAY.c_out,
+        tile="c_out",
     ),
 )
 BATCH: tuple[Bug, ...] = (
@@ -196,8 +195,8 @@ BATCH: tuple[Bug, ...] = (
         "every tile of outputs and pixels starts from the sums of the tile before",
         "accumulator",
         "fold_carries",
-        channels=ARRAY.c_out,
-        pixels=ARRAY.pixels,
+        channels="c_out",
+        pixels="pixels",
     ),
     bug(
         "images-carry",

@@ -3,7 +3,6 @@
 from refimpl.score.bugs.floats import OPERANDS
 from refimpl.score.bugs.integers import BATCH, SIGNS, TILES, WIDTHS
 from refimpl.score.bugs.requantisation import REQUANTISATION
-from refimpl.score.device import ARRAY
 from refimpl.score.mutant import Bug, bug
 
 INTEGER_NORM: tuple[Bug, ...] = (
@@ -16,7 +15,7 @@ INTEGER_NORM: tuple[Bug, ...] = (
     bug("gain-of-before", "parameters", "every channel uses the gain of the one before it",
         "w", "neighbour"),
     bug("gain-of-tile", "parameters", "a tile of channels uses the gain of its first",
-        "w", "first_of_tile", tile=ARRAY.c_in),
+        "w", "first_of_tile", tile="c_in"),
 )  # fmt: skip
 FLOAT_NORM: tuple[Bug, ...] = (
     *OPERANDS,
@@ -48,7 +47,7 @@ FLOAT_NORM: tuple[Bug, ...] = (
     bug("statistics-last-pixel", "tile edge", "the last pixel does not enter the statistics",
         "rows", "without_final_term"),
     bug("statistics-ragged", "tile edge", "a ragged last tile of pixels does not enter them",
-        "rows", "drop_ragged", axis=1, tile=ARRAY.pixels),
+        "rows", "drop_ragged", axis=1, tile="pixels"),
     bug("statistics-tree", "order", "statistics summed in trees of four",
         "statistics_sums", "resummed", lanes=4, lane_order="tree"),
     bug("statistics-fused", "rounding", "squares not rounded before they are added",

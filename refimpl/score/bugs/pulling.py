@@ -6,7 +6,6 @@ from refimpl.score.bugs.integers import SIGNS
 from refimpl.score.bugs.reading import PAD_VALUE, PADDING, STEPS
 from refimpl.score.bugs.requantisation import PARAMETERS, RAILS, ROUNDING
 from refimpl.score.bugs.shifting import PRODUCT_REQUANTISATION, PRODUCTS, SHIFTING
-from refimpl.score.device import ARRAY
 from refimpl.score.mutant import Bug, bug, in_scope
 
 BACK: tuple[Bug, ...] = (
@@ -17,7 +16,7 @@ BACK: tuple[Bug, ...] = (
     bug("back-outputs-reversed", "geometry", "output channels of kernels in the reverse order on "
         "the way back", "back_w", "flip", axes=(0,)),
     bug("back-outputs-ragged", "tile edge", "a ragged last tile of output channels is not added "
-        "to the input's gradient", "back_w", "drop_ragged", axis=0, tile=ARRAY.c_out),
+        "to the input's gradient", "back_w", "drop_ragged", axis=0, tile="c_out"),
     bug("back-stride-one", "geometry", "stride ignored on the way back",
         "back_window", "fixed_field", field="stride", to=1),
     bug("back-stride-swapped", "geometry", "vertical stride used horizontally on the way back, "
@@ -46,7 +45,7 @@ WEIGHTS: tuple[Bug, ...] = (
     bug("dw-last-image", "missed clear", "gradients of parameters hold the last image alone",
         "rows", "last_image_only"),
     bug("dw-pixels-ragged", "tile edge", "a ragged last tile of pixels is not added to gradients "
-        "of parameters", "rows", "drop_ragged", axis=1, tile=ARRAY.pixels),
+        "of parameters", "rows", "drop_ragged", axis=1, tile="pixels"),
     bug("dw-last-pixel", "tile edge", "the last pixel is not added to gradients of parameters",
         "rows", "without_final_term"),
     bug("dw-channel-before", "parameters", "gradients of parameters use the upstream gradient of "

@@ -1,6 +1,5 @@
 """Bugs between the accumulator and the output word: bias, scale, rounding, zero point, rails."""
 
-from refimpl.score.device import ARRAY
 from refimpl.score.mutant import Bug, bug
 
 PARAMETERS: tuple[Bug, ...] = (
@@ -32,7 +31,7 @@ PARAMETERS: tuple[Bug, ...] = (
         "a tile of outputs uses the multiplier of its first",
         "multiplier",
         "first_of_tile",
-        tile=ARRAY.c_out,
+        tile="c_out",
     ),
     bug(
         "shift-first",

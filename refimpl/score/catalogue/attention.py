@@ -33,8 +33,9 @@ ROWS: tuple[Point, ...] = (
           "every exponential of a row but one is 0"),
     point("case.batch", "case", "batch > 1", "more than one image"),
     point("case.strided", "case", "queries < pixels", "fewer queries than pixels"),
-    point("case.ragged-keys", "case", "keys > 4 and keys % 4 != 0", "a ragged last tile of keys"),
-    point("case.ragged-depth", "case", "depth > 4 and depth % 4 != 0",
+    point("case.ragged-keys", "case", "keys > tile_pixels and keys % tile_pixels != 0",
+          "a ragged last tile of keys"),
+    point("case.ragged-depth", "case", "depth > tile_c_in and depth % tile_c_in != 0",
           "a ragged last tile of a head's channels"),
 )  # fmt: skip
 BYTES: tuple[Point, ...] = (

@@ -24,7 +24,7 @@ from refimpl.vectors.case import Case, Choices
 SIZES: tuple[Point, ...] = (
     point("case.batch", "case", "batch > 1", "more than one image"),
     point("case.one-pixel", "case", "pixels == 1", "images of one pixel"),
-    point("case.ragged-channels", "case", "channels > 4 and channels % 4 != 0",
+    point("case.ragged-channels", "case", "channels > tile_c_out and channels % tile_c_out != 0",
           "a ragged last tile of channels"),
 )  # fmt: skip
 TOO_WIDE = {f"accumulator.bits-{bits}" for bits in (18, 20, 22, 24)}  # one product: 16 bits
@@ -32,7 +32,7 @@ SUMS = tuple(each for each in ACCUMULATOR if each.id not in TOO_WIDE)
 CHANNELS: tuple[Point, ...] = (
     point("case.given", "case", "not statistics", "statistics that are given"),
     point("case.statistics", "case", "statistics", "statistics of the batch"),
-    point("case.ragged-pixels", "case", "statistics and batch * pixels % 4 != 0",
+    point("case.ragged-pixels", "case", "statistics and batch * pixels % tile_pixels != 0",
           "a ragged last tile of pixels in statistics"),
     point("channel.variance-below-eps", "channel", "variance < eps and variance > 0",
           "a variance smaller than what is added to it"),

@@ -45,9 +45,9 @@ TAPS: tuple[Point, ...] = (
         for side in SIDES
     ),
     point("case.one-output", "case", "c_out == 1", "one output channel"),
-    point("case.ragged-outputs", "case", "c_out > 4 and c_out % 4 != 0",
+    point("case.ragged-outputs", "case", "c_out > tile_c_out and c_out % tile_c_out != 0",
           "a ragged last tile of output channels"),
-    point("case.ragged-pixels", "case", "pixels > 4 and pixels % 4 != 0",
+    point("case.ragged-pixels", "case", "pixels > tile_pixels and pixels % tile_pixels != 0",
           "a ragged last tile of pixels"),
 )  # fmt: skip
 WIDE: tuple[Point, ...] = tuple(

@@ -2,7 +2,6 @@
 
 from itertools import product
 
-from refimpl.score.device import ARRAY
 from refimpl.score.point import Point, point
 
 SIDES = ("above", "below", "left", "right")
@@ -59,23 +58,19 @@ GEOMETRY: tuple[Point, ...] = (
 GROUPS: tuple[Point, ...] = (point("geometry.groups", "case", "groups > 1", "more than one group"),)
 TILES: tuple[Point, ...] = tuple(
     made
-    for name, size, axis in (
-        ("c_in", ARRAY.c_in, "input channels"),
-        ("c_out", ARRAY.c_out, "outputs"),
-        ("pixels", ARRAY.pixels, "pixels"),
-    )
+    for name, axis in (("c_in", "input channels"), ("c_out", "outputs"), ("pixels", "pixels"))
     for made in (
         point(
             f"tile.{name}-ragged",
             "case",
-            f"{name} > {size} and {name} % {size} != 0",
+            f"{name} > tile_{name} and {name} % tile_{name} != 0",
             f"a ragged last tile of {axis} after a full one",
         ),
-        point(f"tile.{name}-short", "case", f"{name} < {size}", f"fewer {axis} than a tile"),
+        point(f"tile.{name}-short", "case", f"{name} < tile_{name}", f"fewer {axis} than a tile"),
         point(
             f"tile.{name}-full",
             "case",
-            f"{name} > {size} and {name} % {size} == 0",
+            f"{name} > tile_{name} and {name} % tile_{name} == 0",
             f"only full tiles of {axis}, more than one",
         ),
     )
