@@ -40,8 +40,11 @@ test-browser: $(READY) ## reports in a real browser (installs Debian's chromium 
 check-exp: $(READY) ## e^x over every binary32 input and every narrower word (about a minute)
 	$(BIN)/python -m tests.exhaustive.exponential
 
+RTL_SETS := conv2d.int8 shift_product.int8 pssa.int8 xvolution_fused.int8
 rtl-table: $(READY) ## docs/rtl-bugs.md: bugs in RTL beside the same bugs in the model (some minutes)
-	$(BIN)/proofs device docs/rtl-bugs.md --work out/rtl
+	rm -rf out/rtl/designed
+	$(BIN)/refimpl designed out/rtl/designed $(RTL_SETS:%=--operator %)
+	$(BIN)/proofs device docs/rtl-bugs.md --set out/rtl/designed --work out/rtl
 
 bench: $(ORACLES) ## speed beside PyTorch and the machine's own limit (a few minutes; be alone)
 	$(VENV)-oracles/bin/python -m benchmarks --out "$(OUT)/benchmarks.md" --json "$(OUT)/benchmarks.json"

@@ -18,12 +18,14 @@ from hwsim.rtl.sets import UNWRITTEN
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulate import kernel_rows, patches, sum_int32
 from refimpl.bitexact.operators import geometry_of
+from refimpl.score.array import ArrayShape
 from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.device import requantised
 from refimpl.score.models import operator_of, run
 from refimpl.score.mutant import Mutant
 from refimpl.score.sequence import GUARD, Before, image, is_sequential
 from refimpl.score.site import HEALTHY
+from refimpl.score.target import Target
 from refimpl.vectors.case import Case
 
 Stages = Mapping[str, Array]
@@ -39,14 +41,20 @@ class Candidate(NamedTuple):
 
 def candidates(case: Case, before: Before | None, device: Device) -> Iterator[Candidate]:
     """Every model that may explain a device's answer to a case: the catalogue's, then our two."""
+    array = tiles_of(device).array
     for mutant in mutants(case):
         if is_sequential(mutant):
-            yield Candidate(mutant.id, _memory_of(case, before, mutant))
+            yield Candidate(mutant.id, _memory_of(case, before, mutant, array))
         else:
-            yield Candidate(mutant.id, _stages_of(case, mutant))
+            yield Candidate(mutant.id, _stages_of(case, mutant, array))
     if "accumulator" in run(case):
         yield Candidate("ragged_pixels_written", _written_whole(case, device))
         yield Candidate("word_lost_on_stall", _lost_words(case))
+
+
+def tiles_of(device: Device) -> Target:
+    """Where the device's tiles end: rows are pixels, columns outputs; inputs come one by one."""
+    return Target(array=ArrayShape(c_out=device.cols, pixels=device.rows))
 
 
 def mutants(case: Case) -> Iterator[Mutant]:
@@ -80,13 +88,15 @@ def same(stages: Stages, left: Stages) -> bool:
     return True
 
 
-def _stages_of(case: Case, mutant: Mutant) -> Callable[[Stages], bool]:
-    return lambda left: same(run(case, mutant), left)
+def _stages_of(case: Case, mutant: Mutant, array: ArrayShape) -> Callable[[Stages], bool]:
+    return lambda left: same(run(case, mutant, array), left)
 
 
-def _memory_of(case: Case, before: Before | None, mutant: Mutant) -> Callable[[Stages], bool]:
+def _memory_of(
+    case: Case, before: Before | None, mutant: Mutant, array: ArrayShape
+) -> Callable[[Stages], bool]:
     def gives(left: Stages) -> bool:
-        words = image(case, before, mutant)[GUARD:-GUARD]
+        words = image(case, before, mutant, array=array)[GUARD:-GUARD]
         return np.array_equal(words, list(left.values())[-1].reshape(-1))
 
     return gives

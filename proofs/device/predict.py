@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from hwsim.rtl.bugs import Bug
 from hwsim.rtl.registers import Device
-from proofs.device.models import candidates, mutants
+from proofs.device.models import candidates, mutants, tiles_of
 from proofs.device.observe import Observed
 from refimpl.score.kill import shows
 from refimpl.score.models import run
@@ -55,7 +55,9 @@ def predictions(
             bug=bug.name,
             case=case.id,
             operator=case.operator,
-            predicted=any(shows(stalled, each, golden, before) for each in bugs),
+            predicted=any(
+                shows(stalled, each, golden, before, target=tiles_of(device)) for each in bugs
+            ),
             failed=seen.failed,
             diagnosis=()
             if not seen.failed
