@@ -1,5 +1,6 @@
 """Backward passes of convolution, PSSA and X-volution: bugs, points and stimuli."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from refimpl.score.point import Point, point
 from refimpl.score.points.convolution import GEOMETRY, PADDING, STEPS
 from refimpl.score.points.requantisation import requantisation
 from refimpl.score.points.shifting import FLOAT_SHIFTING, INTEGER_SHIFTING
-from refimpl.score.recipe import EIGHT, Recipe
+from refimpl.score.recipe import EIGHT, FOUR, Recipe
 from refimpl.score.seen import Seen, Values, divided
 from refimpl.score.shift_gradients import (
     pssa_backward_fp32,
@@ -78,6 +79,8 @@ SHAPES = (
            padding=(0, 0)),
     Recipe(name="one-pixel", channels=2, outputs=2, height=3, width=3, padding=(0, 0)),
 )  # fmt: skip
+TWO = (FOUR[0], FOUR[2])  # across and down: as much as shows a geometry, in half the outputs
+SHIFTED_SHAPES = tuple(replace(each, directions=TWO) for each in SHAPES)
 WORDS = (
     Recipe(name="rails", values="rails", channels=2, outputs=2, height=4, width=4, x_zero=127),
     Recipe(name="large", values="large", channels=1, outputs=5, height=6, width=6, x_zero=-128),
@@ -91,6 +94,7 @@ WORDS = (
            bias="ties"),
     Recipe(name="sharp", channels=3, outputs=4, height=4, width=4, x_zero=20),
 )  # fmt: skip
+FEW_WORDS = tuple(replace(each, directions=TWO) for each in WORDS)
 SHIFTED_WORDS = (
     Recipe(name="ties-products", channels=5, outputs=1, height=3, width=6, kernel=(1, 1),
            padding=(0, 0), bias="ties"),
@@ -118,7 +122,7 @@ SHIFTS = (
 EDGES = tuple(
     Recipe(name=f"edges-{name}", values="edges", channels=2, outputs=1, height=5, width=4,
            kernel=(1, 1), padding=(0, 0), length=length, directions=directions)
-    for name, length, directions in (("far", 2, Recipe(name="").directions), ("diagonal", 1, EIGHT))
+    for name, length, directions in (("far", 2, FOUR), ("diagonal", 1, EIGHT))
 )  # fmt: skip
 NUMBERS = (
     Recipe(name="absorbing", values="absorbing", channels=2, outputs=2, height=3, width=4),
@@ -126,6 +130,8 @@ NUMBERS = (
     Recipe(name="subnormal", values="subnormal", channels=2, outputs=2, height=3, width=3),
     Recipe(name="tiny", values="tiny", channels=1, outputs=2, height=3, width=4),
 )
+SHIFTED_INTEGERS = SHIFTED_SHAPES + FEW_WORDS + SHIFTED_WORDS + SHIFTS + EDGES
+SHIFTED_FLOATS = SHIFTED_SHAPES + NUMBERS + SHIFTS
 
 
 def look(case: Case, stages: Stages) -> Seen:
@@ -226,13 +232,13 @@ ENTRIES = (
     _entry("conv2d_backward", "fp32", conv2d_backward_fp32, FLOAT_GRADIENT, CONVOLVED,
            SHAPES + NUMBERS),
     _entry("pssa_backward", "int8", pssa_backward_int8, INTEGER_GRADIENT + INTEGER_SHARES,
-           CONVOLVED + WIDE + INTEGER_SHIFTING, SHAPES + WORDS + SHIFTED_WORDS + SHIFTS + EDGES),
+           CONVOLVED + WIDE + INTEGER_SHIFTING, SHIFTED_INTEGERS),
     _entry("pssa_backward", "fp32", pssa_backward_fp32, FLOAT_GRADIENT + FLOAT_SHARES,
-           CONVOLVED + FLOAT_SHIFTING, SHAPES + NUMBERS + SHIFTS),
+           CONVOLVED + FLOAT_SHIFTING, SHIFTED_FLOATS),
     _entry("xvolution_backward", "int8", xvolution_backward_int8,
            BRANCH_GRADIENT + INTEGER_SHARES + GAINS + INTEGER_GAINS,
-           CONVOLVED + WIDE + INTEGER_SHIFTING, SHAPES + WORDS + SHIFTED_WORDS + SHIFTS + EDGES),
+           CONVOLVED + WIDE + INTEGER_SHIFTING, SHIFTED_INTEGERS),
     _entry("xvolution_backward", "fp32", xvolution_backward_fp32,
            FLOAT_GRADIENT + FLOAT_SHARES + GAINS + FLOAT_GAINS,
-           CONVOLVED + FLOAT_SHIFTING, SHAPES + NUMBERS + SHIFTS),
+           CONVOLVED + FLOAT_SHIFTING, SHIFTED_FLOATS),
 )  # fmt: skip
