@@ -25,9 +25,7 @@ from refimpl.score.catalogue import CATALOGUE, MUTANTS
 from refimpl.score.kill import Score, Subject, score, shows_in_sums
 from refimpl.score.models import operator_of
 from refimpl.score.mutant import Half
-from refimpl.score.recipe import Recipe
 from refimpl.score.select import default_cases
-from refimpl.score.stimuli import cook
 from refimpl.vectors.case import Case, Choices
 from refimpl.vectors.stimuli import Sizes, random_cases
 
@@ -187,9 +185,6 @@ def _scored(place: Path, operator: str, told: Told) -> Score:
 
 def _randomly(operator: str, many: int, told: Told) -> Score:
     name, arithmetic = operator.split(".")
-    if CATALOGUE[operator].cook is not None:  # random cases of it are uniform recipes
-        made = (Recipe(name=f"random-{seed}", batch=2, height=7, width=6) for seed in range(many))
-        return score(_subjects(cook(operator, each, Choices()) for each in made), progress=told)
     choices = Choices(arithmetics=(arithmetic,))
     cases = (
         case

@@ -33,7 +33,7 @@ from refimpl.score.select import known_operators
 from refimpl.score.smallest import Suggestion, smallest_kill
 from refimpl.score.target import Target
 
-UNCOUNTED = ("declared", "absent", "excluded")
+UNCOUNTED = ("declared", "excluded")
 HALVES: dict[str, Half | None] = {"all": None, "design": "design", "held-out": "held-out"}
 
 

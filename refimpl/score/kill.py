@@ -2,29 +2,27 @@
 
 A mutant is killed by a case of which an observed stage (its outputs, unless the set says otherwise)
 differs in any bit from the healthy model's. Cases run in the order of the set; bugs of sequences
-see each with the one before it, and its memory image. Equivalent mutants are never run. A mutant is
-*absent* where no case has the part of the hardware that it sits in: a table of exponentials, where
-every softmax is in floats; *excluded* where the device has no place for it (``target.py``).
+see each with the one before it, and its memory image. Equivalent mutants are never run, nor those
+that the device has no place for (``target.py``).
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.operators import Stages
 from refimpl.score.catalogue import CATALOGUE
-from refimpl.score.models import operator_of, run, run_probed
+from refimpl.score.models import operator_of, run
 from refimpl.score.mutant import Half, Mutant
 from refimpl.score.sequence import Before, image, is_sequential
-from refimpl.score.site import Probe
 from refimpl.score.target import OURS, Target, mutant_excluded
 from refimpl.vectors.case import Case
 from refimpl.vectors.stages import is_output
 
-Outcome: TypeAlias = Literal["killed", "survived", "equivalent", "declared", "absent", "excluded"]
+Outcome: TypeAlias = Literal["killed", "survived", "equivalent", "declared", "excluded"]
 FINAL: frozenset[Outcome] = frozenset({"killed", "equivalent", "excluded"})
 SCALING = frozenset(
     {
@@ -50,7 +48,7 @@ class Subject(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """What became of a mutant: "declared" where every case that has it declares what it does.
+    """What became of a mutant: "declared" where every case declares what it does, or it away.
 
     ``by`` is the case that kills it, ``because`` why it is excluded.
     """
@@ -137,21 +135,18 @@ def _at_first(mutant: Mutant, target: Target) -> Fate:
     if mutant.equivalent:
         return Fate(mutant=mutant, outcome="equivalent")
     reason = mutant_excluded(mutant, target)
-    return Fate(mutant=mutant, outcome="excluded" if reason else "absent", because=reason)
+    return Fate(mutant=mutant, outcome="excluded" if reason else "declared", because=reason)
 
 
 def _after(
     fate: Fate, case: Case, golden: Stages, before: Before | None, stage: str | None, target: Target
 ) -> Fate:
     """What has become of a mutant after one case more."""
-    mutant, outcome = fate.mutant, fate.outcome
-    if mutant.is_declared(case.attributes):
-        return replace(fate, outcome="declared") if outcome == "absent" else fate
-    if shows(case, mutant, golden, before, stage, target):
+    if fate.mutant.is_declared(case.attributes):
+        return fate
+    if shows(case, fate.mutant, golden, before, stage, target):
         return replace(fate, outcome="killed", by=case.id)
-    if outcome != "survived" and sits_in(case, mutant):
-        return replace(fate, outcome="survived")
-    return fate
+    return replace(fate, outcome="survived")
 
 
 def shows(
@@ -186,20 +181,6 @@ def observed(
         for name, array in stages.items()
         if is_output(case.operator, name) or target.sees(name)
     ]
-
-
-def sits_in(case: Case, mutant: Mutant) -> bool:
-    """Whether a case has the part of the hardware in which a mutant sits."""
-    met: list[str] = []
-
-    def noted(value: Any, **_: Any) -> Any:
-        met.append(mutant.site)
-        return value
-
-    if is_sequential(mutant):
-        return True
-    run_probed(case, Probe(mutant.site, noted))
-    return bool(met)
 
 
 def shows_in_sums(mutant: Mutant) -> bool:

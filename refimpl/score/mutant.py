@@ -45,7 +45,8 @@ class Mutant:
 
     ``operator`` is "conv2d.int8" and the like; ``site`` and ``change`` with its ``arguments`` are
     the bug. ``unless`` maps attributes of a case ("softmax.rounding" is a field of one) to the
-    value, or values, under which the bug is no bug (a rounding rule that is the declared one).
+    value, or values, under which the bug is no bug: a rounding rule that is the declared one, a
+    part of the hardware that a case declares away (None: the attribute is not there).
     ``equivalent`` is the argument why no case can show it.
     """
 
@@ -74,7 +75,7 @@ class Mutant:
         return half_of(self.id)
 
     def is_declared(self, attributes: Mapping[str, Any]) -> bool:
-        """Whether a case with these attributes declares just what the bug does."""
+        """Whether a case with these attributes declares what the bug does, or has no such part."""
         return any(
             _declared(attributes, name) in (values if isinstance(values, tuple) else (values,))
             for name, values in self.unless.items()
@@ -122,6 +123,11 @@ def bug(
 def in_scope(each: Bug, scope: str) -> Bug:
     """The same bug in one part of an operator: the site s as ``scope``.s."""
     return replace(each, site=f"{scope}.{each.site}")
+
+
+def only_where(name: str, without: Any, *bugs: Bug) -> tuple[Bug, ...]:
+    """The same bugs, which are none where an attribute has the value ``without``."""
+    return tuple(replace(each, unless={**each.unless, name: without}) for each in bugs)
 
 
 def mutants_of(operator: str, *bugs: Bug) -> tuple[Mutant, ...]:

@@ -32,4 +32,8 @@ package xv_bugs;
   localparam int STRIDE_IGNORED_X       = 22;  // columns one apart whatever the stride
   localparam int ZERO_AFTER_CLIP        = 23;  // clipped before the zero point is added
   int selected = NONE;
+  function int chosen(input int bug);         // what a plusarg chose; Icarus assigns it only here
+    selected = bug;
+    chosen = bug;
+  endfunction
 endpackage

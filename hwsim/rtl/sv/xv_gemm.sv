@@ -39,8 +39,8 @@ module xv_gemm #(
     if (write_north) north_memory[address] <= data[7:0];
   end
 
-  typedef enum logic [1:0] {IDLE, LOAD, STREAM, DRAIN} state_t;
-  state_t state;
+  localparam logic [1:0] IDLE = 0, LOAD = 1, STREAM = 2, DRAIN = 3;
+  logic [1:0] state;
   logic [15:0] row0, col0;                // corner of this fold
   logic [15:0] fold_rows, fold_cols;      // what it occupies
   logic [15:0] fed;                       // values fed to the first lane in this fold
@@ -152,13 +152,14 @@ module xv_gemm #(
         .north_valid(north_valid), .north(north), .row(moved), .clear(state == DRAIN),
         .sums(sums), .complete(complete)
       );
-      always_comb begin                     // the far corner of the occupied part
-        fold_done = 1'b0;
-        for (int last_i = 0; last_i < ROWS; last_i++)
-          for (int last_j = 0; last_j < COLS; last_j++)
-            if (16'(last_i + 1) == fold_rows && 16'(last_j + 1) == fold_cols)
-              fold_done = complete[last_i][last_j];
+      logic [ROWS*COLS-1:0] corner;         // of the occupied part
+      for (genvar i = 0; i < ROWS; i++) begin : g_corner_row
+        for (genvar j = 0; j < COLS; j++) begin : g_corner
+          assign corner[i*COLS + j] =
+            complete[i][j] && 16'(i + 1) == fold_rows && 16'(j + 1) == fold_cols;
+        end
       end
+      assign fold_done = |corner;
 
       always_ff @(posedge clk)
         if (state == DRAIN)

@@ -154,8 +154,8 @@ module xv_npu #(
   end
 
   // What the device is doing.
-  typedef enum logic [2:0] {WAIT, PRODUCT, PLACE, STREAM, DRAIN, HAND_OVER} state_t;
-  state_t state;
+  localparam logic [2:0] WAIT = 0, PRODUCT = 1, PLACE = 2, STREAM = 3, DRAIN = 4, HAND_OVER = 5;
+  logic [2:0] state;                        // no enum: Icarus 11 chooses between two of them wrongly
   logic [31:0] pixel0;                      // first pixel and output channel of this tile
   logic [15:0] channel0;
   logic [15:0] tile_rows, tile_cols;        // what the tile occupies of the array
@@ -337,13 +337,16 @@ module xv_npu #(
     .north_valid(north_valid), .north(north), .row(at), .clear(clears),
     .sums(sums), .complete(complete)
   );
-  always_comb begin                     // the far corner of the occupied part
-    fold_done = 1'b0;
-    for (int last_i = 0; last_i < ROWS; last_i++)
-      for (int last_j = 0; last_j < COLS; last_j++)
-        if (16'(last_i + 1) == tile_rows && 16'(last_j + 1) == tile_cols)
-          fold_done = complete[last_i][last_j];
-  end
+  logic [ROWS*COLS-1:0] corner;           // of the occupied part: done with it, done with the fold
+  generate
+    for (i = 0; i < ROWS; i++) begin : g_corner_row
+      for (j = 0; j < COLS; j++) begin : g_corner
+        assign corner[i*COLS + j] =
+          complete[i][j] && 16'(i + 1) == tile_rows && 16'(j + 1) == tile_cols;
+      end
+    end
+  endgenerate
+  assign fold_done = |corner;
 
   // Draining: one row of sums per cycle, requantised in COLS lanes.
   assign result_image = images_done;
@@ -378,5 +381,9 @@ module xv_npu #(
   endgenerate
 
   // One build for every bug: the plusarg chooses.
-  initial if (!$value$plusargs("xv_bug=%d", xv_bugs::selected)) xv_bugs::selected = xv_bugs::NONE;
+  int bug;
+  initial begin
+    if (!$value$plusargs("xv_bug=%d", bug)) bug = xv_bugs::NONE;
+    bug = xv_bugs::chosen(bug);
+  end
 endmodule

@@ -1,10 +1,12 @@
 """Bugs of attention: operands, which keys a query meets, the softmax and what it weighs."""
 
+from dataclasses import replace
+
 from refimpl.score.bugs.floats import OPERANDS as FLOAT_OPERANDS
 from refimpl.score.bugs.floats import SUMS
 from refimpl.score.bugs.integers import SIGNS
 from refimpl.score.bugs.requantisation import PARAMETERS, RAILS, ROUNDING
-from refimpl.score.mutant import Bug, bug, in_scope
+from refimpl.score.mutant import Bug, bug, in_scope, only_where
 
 QKV = (("q", "queries"), ("k", "keys"), ("v", "values"))
 MEETING: tuple[Bug, ...] = (
@@ -117,11 +119,13 @@ FLOAT_ORDER: tuple[Bug, ...] = (
     bug("values-tf32", "width", "values rounded to ten bits of fraction", "v", "to_format",
         name="tf32"),
 )  # fmt: skip
-WORDS: tuple[Bug, ...] = (
+FLOAT_WORDS: tuple[Bug, ...] = (
     bug("word-truncated", "rounding", "floating probabilities cut off to bytes",
         "word", "word_of", certain=255, by="floor"),
     bug("word-256", "saturation", "floating probabilities over 256 in 8 bits",
         "word", "word_of", certain=256, by="nearest"),
+)  # fmt: skip
+WORDS: tuple[Bug, ...] = (
     bug("probability-signed", "sign", "probabilities above 127 read as negative",
         "probabilities", "signed_byte"),
     bug("probability-7", "width", "the lowest bit of probabilities is not connected",
@@ -150,6 +154,7 @@ INTEGER_OPERANDS: tuple[Bug, ...] = (
     bug("weighted-carries", "missed clear",
         "sums of weighted values are not cleared between images", "context", "carried"),
 )  # fmt: skip
+ONE_TAP = "projections have kernels of one tap, which both orders of the loops read alike"
 INTEGER_ATTENTION: tuple[Bug, ...] = (
     *MEETING,
     *INTEGER_OPERANDS,
@@ -157,15 +162,15 @@ INTEGER_ATTENTION: tuple[Bug, ...] = (
     *PARAMETERS,
     *ROUNDING,
     *MAXIMUM,
-    *TABLE,
-    *FLOAT_SOFTMAX,
+    *only_where("softmax.kind", None, *TABLE),
+    *only_where("softmax.kind", "integer", *FLOAT_SOFTMAX, *FLOAT_WORDS),
     *WORDS,
     *(in_scope(each, "out") for each in RAILS),
 )
 FLOAT_ATTENTION: tuple[Bug, ...] = (
     *MEETING,
     *FLOAT_OPERANDS,
-    *(each for each in SUMS if each.id != "order-cuv"),  # attention declares it by saying nothing
+    *(replace(each, equivalent=ONE_TAP) if each.site == "order" else each for each in SUMS),
     *MAXIMUM,
     *FLOAT_SOFTMAX,
     *FLOAT_ORDER,
