@@ -105,7 +105,7 @@ def _headline(ours: dict[str, Score]) -> Iterator[str]:
     held = [fate for result in ours.values() for fate in result.counted("held-out")]
     killed = sum(fate.outcome == "killed" for fate in held)
     bugs = {each.id for each in MUTANTS}
-    equivalent = {each.id for each in MUTANTS if each.equivalent}
+    equivalent = bugs - {each.id for each in MUTANTS if not each.equivalent}
     yield (
         f"**Held-out score of the default sets: {killed} of {len(held)} mutants, "
         f"{killed / len(held):.1%}.** The catalogue has {len(bugs)} bugs, {len(MUTANTS)} mutants "
