@@ -44,8 +44,8 @@ def designed(
       refimpl designed out/conv --operator conv2d.int8 --rounding half_even
     """
     with sentences():
-        io.must_be_new(out)
         chosen = known_operators(operator)
+        io.must_be_new(out)
         choices = Choices(rounding=rounding)
         target = declared(dut)
         every = default_cases(chosen, choices, target)

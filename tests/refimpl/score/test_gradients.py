@@ -52,9 +52,8 @@ def test_taps_on_the_way_back_are_counted_one_by_one():
     counted, found = hits(case), list(taps(case))
     rows, cols = case.tensors["dy"].shape[2:]
     assert counted["tap.row-hole"] == sum(row >= 0 and row % step != 0 for (row, step), _ in found)
-    assert counted["tap.column-hole"] == sum(
-        col >= 0 and col % step != 0 for _, (col, step) in found
-    )
+    columns = [each for _, each in found]
+    assert counted["tap.column-hole"] == sum(col >= 0 and col % step != 0 for col, step in columns)
     assert counted["tap.beyond-above"] == sum(row < 0 for (row, _), _ in found)
     assert counted["tap.beyond-below"] == sum(row // step >= rows for (row, step), _ in found)
     assert counted["tap.beyond-right"] == sum(col // step >= cols for _, (col, step) in found)
