@@ -42,7 +42,7 @@ check-exp: $(READY) ## e^x over every binary32 input and every narrower word (ab
 
 RTL_SETS := conv2d.int8 shift_product.int8 pssa.int8 xvolution_fused.int8
 rtl-table: $(READY) ## docs/rtl-bugs.md: bugs in RTL beside the same bugs in the model (some minutes)
-	rm -rf out/rtl/designed
+	rm -rf out/rtl/designed && mkdir -p out/rtl
 	$(BIN)/refimpl designed out/rtl/designed $(RTL_SETS:%=--operator %)
 	$(BIN)/proofs device docs/rtl-bugs.md --set out/rtl/designed --work out/rtl
 

@@ -21,10 +21,10 @@ from refimpl.bitexact.operators import geometry_of
 from refimpl.score.array import ArrayShape
 from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.device import requantised
-from refimpl.score.models import operator_of, run
+from refimpl.score.models import operator_of, run, run_probed
 from refimpl.score.mutant import Mutant
 from refimpl.score.sequence import GUARD, Before, image, is_sequential
-from refimpl.score.site import HEALTHY
+from refimpl.score.site import HEALTHY, Noting
 from refimpl.score.target import Target
 from refimpl.vectors.case import Case
 
@@ -61,7 +61,7 @@ def mutants(case: Case) -> Iterator[Mutant]:
     """The catalogue's bugs of a case's operator that the case does not declare.
 
     Bugs that it lists for another operator only are taken from there: sites have one name in all
-    models, and where the site is missing the bug does nothing.
+    models; where the site is missing the bug would do nothing, and is left out.
     """
     own = CATALOGUE[operator_of(case)].mutants
     others = (each for entry in CATALOGUE.values() for each in entry.mutants)
@@ -72,8 +72,11 @@ def mutants(case: Case) -> Iterator[Mutant]:
             continue  # state of a convolution, which this operator has none of
         if mutant.operator.endswith(f".{case.arithmetic}"):
             known.setdefault(mutant.id, mutant)
+    noting = Noting()
+    run_probed(case, noting)
     for mutant in known.values():
-        if not mutant.equivalent and not mutant.is_declared(case.attributes):
+        sits = is_sequential(mutant) or mutant.site in noting.met
+        if sits and not mutant.equivalent and not mutant.is_declared(case.attributes):
             yield mutant
 
 

@@ -4,7 +4,7 @@ A healthy model's probe returns what it is given. A faulty one changes the value
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from refimpl.score.array import ARRAY, ArrayShape
@@ -38,6 +38,31 @@ class Probe:
 
     def _is(self, site: str) -> bool:
         return self.site == site or any(self.site == f"{each}.{site}" for each in self.scopes)
+
+
+@dataclass(frozen=True, slots=True)
+class Noting(Probe):
+    """A healthy probe that notes which sites a model has, each under all of its names."""
+
+    met: set[str] = field(default_factory=set)
+
+    def __call__(self, site: str, value: Any, **_: Any) -> Any:
+        """The value as it is."""
+        self._note(site)
+        return value
+
+    def sits_at(self, *sites: str) -> bool:
+        """No bug sits anywhere."""
+        for site in sites:
+            self._note(site)
+        return False
+
+    def inside(self, scope: str) -> "Noting":
+        """The probe for a part of the hardware, which notes in the same place."""
+        return Noting(scopes=(*self.scopes, scope), met=self.met)
+
+    def _note(self, site: str) -> None:
+        self.met.update({site, *(f"{scope}.{site}" for scope in self.scopes)})
 
 
 HEALTHY = Probe()
