@@ -20,6 +20,10 @@ REGISTERS = {
 USES = {"conv2d": 0b101, "shift_product": 0b010, "pssa": 0b110, "xvolution_fused": 0b111}
 ROUNDINGS = {"half_up": 0, "half_even": 1, "floor": 2, "tflite_double": 3}
 MOST_DIRECTIONS = 8
+PLAIN = {  # what a case may declare, and the device has in one way only
+    "groups": 1, "product": "requantised", "product_format": "int8", "output_format": "int8",
+    "w_zero": 0, "clip": [-128, 127], "accumulator": {"bits": 32},
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,10 @@ class Device:
 
 def excluded(case: Case, device: Device) -> str:
     """Why the device cannot run a case, in one clause; empty if it can."""
+    return _not_its_arithmetic(case) or _too_large(case, device)
+
+
+def _not_its_arithmetic(case: Case) -> str:
     if case.arithmetic != "int8":
         return f"arithmetic must be int8, not {case.arithmetic}"
     if case.operator not in USES:
@@ -55,6 +63,13 @@ def excluded(case: Case, device: Device) -> str:
     rounding = case.attributes["rounding"]
     if rounding not in ROUNDINGS:
         return f"rounding must be one of {', '.join(ROUNDINGS)}, not {rounding}"
+    for what, only in PLAIN.items():
+        if case.attributes.get(what, only) != only:
+            return f"{what} must be {only}, not {case.attributes[what]}"
+    return ""
+
+
+def _too_large(case: Case, device: Device) -> str:
     _, channels, height, width = case.tensors["x"].shape
     directions = case.attributes.get("directions", [])
     limits = [

@@ -61,12 +61,12 @@ def accumulate_int8(
 ) -> tuple[Array, tuple[int, ...]]:
     """Accumulators (n, o, pixels) and the shape (n, o, i, j) that they fill."""
     w_zero = np.reshape(attributes.get("w_zero", 0), (-1, 1, 1, 1))  # one, or one per output
-    kernels = at("w", tensors["w"].astype(np.int32)) - w_zero
+    groups = int(attributes.get("groups", 1))
+    kernels = at("w", tensors["w"].astype(np.int32), groups=groups) - w_zero
     raw = at("x", x.astype(np.int32))
     per_channel = at("zero", zero)[:, None, None]
     centred = at("centred", raw - per_channel, raw=raw, zero=per_channel)
     geometry = window_geometry(x, tensors["w"], attributes)
-    groups = int(attributes.get("groups", 1))
     seen = gather(centred, geometry, at, zero=per_channel)  # (n, c, k_h, k_w, pixels)
     seen = at("seen", seen, groups=groups)
     bias = _bias(tensors, len(kernels), at)

@@ -21,7 +21,8 @@ from refimpl.score.summation import sequential
 def convolve_fp32(x: Array, tensors: Tensors, attributes: Attributes, at: Probe) -> Stages:
     """Convolve binary32 ``x`` with ``w``, in the declared order unless a bug says otherwise."""
     declared = accumulation_of(attributes)
-    image, kernels = at("x", x), at("w", tensors["w"])
+    image = at("x", x)
+    kernels = at("w", tensors["w"], groups=int(attributes.get("groups", 1)))
     geometry = window_geometry(x, tensors["w"], attributes)
     seen = gather(image, geometry, at, zero=np.zeros(x.shape[1], np.float32))
     order, groups = at("order", declared.order), int(attributes.get("groups", 1))

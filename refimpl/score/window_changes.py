@@ -100,6 +100,23 @@ def first_group_for_all(value: Array, of: Known) -> Array:
     return np.tile(value[:, :size], (1, of["groups"], *[1] * (value.ndim - 2)))
 
 
+def group_before(value: Array, of: Known) -> Array:
+    """Every group of outputs sees the channels of the group before it."""
+    return np.roll(value, value.shape[1] // of["groups"], axis=1)
+
+
+def groups_interleaved(value: Array, of: Known) -> Array:
+    """Channel c belongs to group c mod g, not to group c div (c/g)."""
+    index = np.arange(value.shape[1]).reshape(-1, of["groups"]).T.reshape(-1)
+    return value[:, index]
+
+
+def first_kernels_for_all(value: Array, of: Known) -> Array:
+    """Every group uses the kernels of the first."""
+    size = len(value) // of["groups"]
+    return np.tile(value[:size], (of["groups"], *[1] * (value.ndim - 1)))
+
+
 WINDOW_CHANGES = {
     each.__name__: each
     for each in (
@@ -116,5 +133,8 @@ WINDOW_CHANGES = {
         runs_over,
         last_read_early,
         first_group_for_all,
+        group_before,
+        groups_interleaved,
+        first_kernels_for_all,
     )
 }

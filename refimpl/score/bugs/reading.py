@@ -1,6 +1,6 @@
 """Bugs of what a convolution reads: padding, stride, dilation, kernel addresses, groups."""
 
-from refimpl.score.mutant import Bug, bug
+from refimpl.score.mutant import Bug, bug, only_where
 
 PADDING: tuple[Bug, ...] = (
     bug(
@@ -188,13 +188,16 @@ KERNEL: tuple[Bug, ...] = (
         axes=(1,),
     ),
 )
-GROUPS: tuple[Bug, ...] = (
-    bug(
-        "groups-first",
-        "geometry",
-        "every group of outputs sees the channels of the first group",
-        "seen",
-        "first_group_for_all",
-    ),
-)
+GROUPS: tuple[Bug, ...] = only_where(
+    "groups",
+    (None, 1),
+    bug("groups-first", "geometry", "every group of outputs sees the channels of the first group",
+        "seen", "first_group_for_all"),
+    bug("groups-before", "geometry", "every group of outputs sees the channels of the group before",
+        "seen", "group_before"),
+    bug("groups-interleaved", "geometry", "channels are dealt to the groups one by one",
+        "seen", "groups_interleaved"),
+    bug("groups-kernels-first", "geometry", "every group uses the kernels of the first",
+        "w", "first_kernels_for_all"),
+)  # fmt: skip
 READING = PADDING + STEPS + KERNEL

@@ -1,14 +1,17 @@
 """Convolution: bugs, points and stimuli in int8 and binary32."""
 
+from dataclasses import replace
+
 from refimpl.score.bugs.floats import FLOATS
 from refimpl.score.bugs.integers import INTEGERS
-from refimpl.score.bugs.reading import PAD_VALUE, READING
+from refimpl.score.bugs.reading import GROUPS, PAD_VALUE, READING
 from refimpl.score.bugs.requantisation import REQUANTISATION
 from refimpl.score.bugs.sequences import SEQUENCES
 from refimpl.score.entry import Entry
 from refimpl.score.float_device import conv2d_fp32
 from refimpl.score.mutant import mutants_of
 from refimpl.score.points.convolution import CONVOLUTION, INTEGER_CONVOLUTION
+from refimpl.score.points.convolution import GROUPS as GROUPED
 from refimpl.score.points.requantisation import requantisation
 from refimpl.score.points.sums import SUMS
 from refimpl.score.recipe import Recipe
@@ -280,21 +283,28 @@ FP32 = (
     Recipe(name="tiny-zero", values="tiny", channels=2, outputs=3, height=4, width=4, bias="zero"),
     Recipe(name="one-pixel", values="spread", channels=6, height=3, width=3, padding=(0, 0)),
 )
+GROUPS_OF = tuple(
+    Recipe(name=name, channels=channels, outputs=outputs, groups=groups, height=3, width=3)
+    for name, channels, outputs, groups in (
+        ("groups", 4, 4, 2), ("groups-of-three", 6, 4, 2), ("depthwise", 3, 6, 3),
+        ("depthwise-plain", 5, 5, 5),
+    )
+)  # fmt: skip
 ENTRIES = (
     Entry(
         operator="conv2d.int8",
         model=conv2d_int8,
         mutants=mutants_of(
-            "conv2d.int8", *READING, *PAD_VALUE, *INTEGERS, *REQUANTISATION, *SEQUENCES
+            "conv2d.int8", *READING, *GROUPS, *PAD_VALUE, *INTEGERS, *REQUANTISATION, *SEQUENCES
         ),
-        points=INTEGER_CONVOLUTION + requantisation("output", "output", "biased"),
-        recipes=INT8,
+        points=INTEGER_CONVOLUTION + GROUPED + requantisation("output", "output", "biased"),
+        recipes=INT8 + GROUPS_OF,
     ),
     Entry(
         operator="conv2d.fp32",
         model=conv2d_fp32,
-        mutants=mutants_of("conv2d.fp32", *READING, *FLOATS),
-        points=CONVOLUTION + SUMS,
-        recipes=FP32,
+        mutants=mutants_of("conv2d.fp32", *READING, *GROUPS, *FLOATS),
+        points=CONVOLUTION + GROUPED + SUMS,
+        recipes=FP32 + tuple(replace(each, values="bell") for each in GROUPS_OF),
     ),
 )

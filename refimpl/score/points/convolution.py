@@ -55,7 +55,22 @@ GEOMETRY: tuple[Point, ...] = (
         "a stride that leaves the last rows or columns unread",
     ),
 )
-GROUPS: tuple[Point, ...] = (point("geometry.groups", "case", "groups > 1", "more than one group"),)
+GROUPS: tuple[Point, ...] = (
+    point("geometry.groups", "case", "groups > 1", "more than one group"),
+    point("geometry.depthwise", "case", "groups > 1 and groups == c_in", "a group per channel"),
+    point(
+        "geometry.depthwise-multiplier",
+        "case",
+        "groups > 1 and groups == c_in and c_out > groups",
+        "a group per channel, of several outputs",
+    ),
+    point(
+        "geometry.groups-of-channels",
+        "case",
+        "groups > 1 and groups < c_in",
+        "groups of several channels",
+    ),
+)
 TILES: tuple[Point, ...] = tuple(
     made
     for name, axis in (("c_in", "input channels"), ("c_out", "outputs"), ("pixels", "pixels"))
