@@ -1,5 +1,7 @@
 """A declared device: its tiles, what it shows, and what it has no place for."""
 
+from dataclasses import replace
+
 import pytest
 
 from refimpl.score.array import ArrayShape
@@ -157,6 +159,8 @@ def test_on_our_array_recipes_stay_as_they_are():
     assert fitted(recipe, OURS) == recipe
     wide = fitted(recipe, target(tile={"channels": 16, "outputs": 8}))
     assert (wide.channels, wide.outputs) == (33, 10)
+    grouped = replace(recipe, groups=3)
+    assert fitted(grouped, target(tile={"channels": 16})) == grouped
 
 
 def test_a_suggestion_is_one_that_the_device_can_run():
