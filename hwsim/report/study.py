@@ -50,11 +50,15 @@ def unpacked(document: Mapping[str, Any]) -> Document:
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> Document:
     names = list(rows[0]) if rows else []
-    return {name: _column([row[name] for row in rows]) for name in names}
+    return {name: _column(name, [row[name] for row in rows]) for name in names}
 
 
-def _column(values: Sequence[Any]) -> Any:
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+def _column(name: str, values: Sequence[Any]) -> Any:
+    if name == "budget":  # the same parts in every row that has numbers
+        parts = next(([part for part, _ in value] for value in values if value), [])
+        return {"parts": parts, "cycles": [[cycles for _, cycles in value] for value in values]}
+    numbers = all(type(value) in (int, float) for value in values)
+    if numbers and 4 * len(set(values)) > len(values):
         return list(values)
     places: dict[str, int] = {}
     at = [places.setdefault(json.dumps(value), len(places)) for value in values]
@@ -62,11 +66,20 @@ def _column(values: Sequence[Any]) -> Any:
 
 
 def _rows(columns: Mapping[str, Any]) -> list[Document]:
-    whole = {
-        name: [each["values"][place] for place in each["at"]] if isinstance(each, dict) else each
-        for name, each in columns.items()
-    }
+    whole = {name: _values(each) for name, each in columns.items()}
     return [dict(zip(whole, values, strict=True)) for values in zip(*whole.values(), strict=True)]
+
+
+def _values(column: Any) -> list[Any]:
+    if not isinstance(column, dict):
+        return list(column)
+    if "parts" in column:
+        parts = column["parts"]
+        return [
+            [list(pair) for pair in zip(parts, cycles, strict=True)] if cycles else []
+            for cycles in column["cycles"]
+        ]
+    return [column["values"][place] for place in column["at"]]
 
 
 def study_csv(rows: Sequence[Row]) -> str:
