@@ -130,13 +130,16 @@ def cook_numbers(recipe: Recipe, _: Choices) -> Case:
     shapes = {"x": _image(recipe), **dict.fromkeys(("gamma", "beta", "mean"), (recipe.channels,))}
     tensors = {each: random.bell(name, each, shape) for each, shape in shapes.items()}
     tensors["var"] = np.abs(random.bell(name, "var", (recipe.channels,)))
+    computed = ("mean", "var") if recipe.statistics == "batch" else ()
     return Case(
         id=name,
         operator="batch_norm",
         arithmetic="fp32",
         attributes={"eps": 1e-5, "statistics": recipe.statistics},
         tensors={
-            each: array.astype(np.float32) for each, array in _sized(name, recipe, tensors).items()
+            each: array.astype(np.float32)
+            for each, array in _sized(name, recipe, tensors).items()
+            if each not in computed
         },
         stimulus=designed_stimulus(recipe),
     )

@@ -9,6 +9,7 @@ from refimpl.score.models import run
 from refimpl.score.mutant import half_of
 from refimpl.score.select import DEFAULTS, default_cases, known_operators, select
 from refimpl.vectors.case import Choices
+from refimpl.vectors.write import About, Written, set_files
 
 MOST_OUTPUTS = 20_000
 DESIGNED = [each.operator for each in CATALOGUE.values() if each.mutants]
@@ -40,6 +41,15 @@ def test_the_default_set_of_an_operator_hits_every_point_that_applies(operator):
 def test_all_default_sets_together_stay_below_their_budget():
     seen = [each for case in default_cases() for each in observed(case, run(case))]
     assert sum(each.size for each in seen) < MOST_OUTPUTS
+
+
+@pytest.mark.parametrize("operator", DESIGNED)
+def test_the_default_set_of_an_operator_can_be_written(operator):
+    cases = default_cases([operator])
+    about, written = About(command="", tool_version="0"), Written(kinds=("npy",))
+    paths = [path for path, _ in set_files(cases, about=about, written=written)]
+    for case in cases:
+        assert any(str(path).startswith(case.id) for path in paths)
 
 
 @pytest.mark.parametrize("operator", ["shift_product.int8", "shift_product.fp32", "conv2d.fp32"])
