@@ -142,7 +142,7 @@ def pssa_is_uncorrelated_with_attention_where_signs_are_even(
     rel_h, rel_w = (lift(draw(2 * side - 1, 2, seed=7 + side)) for side in image[2:])
 
     def product_at(seen: Array) -> Array:
-        even = pssa_stack(seen, w, b, lengths=(1,) * levels)
+        even = pssa(seen, w, b) if levels == 1 else pssa_stack(seen, w, b)  # of two
         if operator == "x-volution":
             even = even + conv2d(seen, kernel, padding=1)
         if not positions:
