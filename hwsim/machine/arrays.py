@@ -14,7 +14,7 @@ of one output (``depth_step``) that it works on side by side: tiles are cut by t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -24,25 +24,16 @@ FOLDS = ("serial", "overlapped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Array:
-    """A systolic grid of processing elements, one multiply-accumulate per element per cycle.
-
-    ``double_buffered_weights``: a second register per element takes the operand that stays for the
-    next fold while the current one streams. ``folds``: ``serial`` lets the results of one fold
-    leave before the next one enters, ``overlapped`` sends it in right behind.
-    """
+class Grid:
+    """Elements in rows and columns, each with one multiply-accumulate a cycle."""
 
     rows: int
     cols: int
-    double_buffered_weights: bool = False
-    folds: str = "serial"
 
     def __post_init__(self) -> None:
-        at_least("array.rows", self.rows, 1)
-        at_least("array.cols", self.cols, 1)
-        name = "array.double_buffered_weights"
-        instance_of(name, self.double_buffered_weights, bool, "true or false")
-        one_of("array.folds", str(self.folds), FOLDS)
+        for each in fields(self):
+            if each.type is int:
+                at_least(f"array.{each.name}", getattr(self, each.name), 1)
 
     @property
     def macs_per_cycle(self) -> int:
@@ -61,33 +52,31 @@ class Array:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowStationary:
+class Array(Grid):
+    """A systolic grid of processing elements, one multiply-accumulate per element per cycle.
+
+    ``double_buffered_weights``: a second register per element takes the operand that stays for the
+    next fold while the current one streams. ``folds``: ``serial`` lets the results of one fold
+    leave before the next one enters, ``overlapped`` sends it in right behind.
+    """
+
+    double_buffered_weights: bool = False
+    folds: str = "serial"
+
+    def __post_init__(self) -> None:
+        Grid.__post_init__(self)
+        name = "array.double_buffered_weights"
+        instance_of(name, self.double_buffered_weights, bool, "true or false")
+        one_of("array.folds", str(self.folds), FOLDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowStationary(Grid):
     """A grid of elements with register files of so many *words* per operand and element."""
 
-    rows: int
-    cols: int
     ifmap_words: int
     filter_words: int
     psum_words: int
-
-    def __post_init__(self) -> None:
-        for name in ("rows", "cols", "ifmap_words", "filter_words", "psum_words"):
-            at_least(f"array.{name}", getattr(self, name), 1)
-
-    @property
-    def macs_per_cycle(self) -> int:
-        """Peak throughput."""
-        return self.rows * self.cols
-
-    @property
-    def out_step(self) -> int:
-        """Output channels side by side."""
-        return self.cols
-
-    @property
-    def depth_step(self) -> int:
-        """Products of one output side by side."""
-        return self.rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,21 +157,18 @@ class AdderTrees:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OuterProduct:
+class OuterProduct(Grid):
     """A grid of ``rows`` × ``cols`` sums, to all of which ``rank`` products are added every cycle.
 
     Operands are broadcast along rows and columns, so nothing is skewed. ``double_buffered_sums``: a
     second grid takes the next sums while finished ones leave, a row per cycle.
     """
 
-    rows: int
-    cols: int
     rank: int = 1
     double_buffered_sums: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("rows", "cols", "rank"):
-            at_least(f"array.{name}", getattr(self, name), 1)
+        Grid.__post_init__(self)
         name = "array.double_buffered_sums"
         instance_of(name, self.double_buffered_sums, bool, "true or false")
 
@@ -190,11 +176,6 @@ class OuterProduct:
     def macs_per_cycle(self) -> int:
         """Peak throughput."""
         return self.rows * self.cols * self.rank
-
-    @property
-    def out_step(self) -> int:
-        """Output channels side by side."""
-        return self.cols
 
     @property
     def depth_step(self) -> int:
