@@ -32,6 +32,7 @@ def test_the_presets_come_with_the_package():
         "nvdla-full",
         "nvdla-small",
         "scalesim-default",
+        "sme-512-like",
         "tpu-v1",
     )
 
