@@ -17,7 +17,7 @@ def gathered(conv):
     rows = [
         image[:, y + i * conv.dilation, x + j * conv.dilation].ravel()
         for y in range(0, conv.out_height * conv.stride, conv.stride)
-        for x in range(0, conv.out_width * conv.stride, conv.stride)
+        for x in range(0, conv.out_width * conv.stride_across, conv.stride_across)
         for i in range(conv.kernel_h)
         for j in range(conv.kernel_w)
     ]

@@ -108,6 +108,7 @@ def test_a_grid_reads_an_operand_for_every_fold_and_its_sums_leave_once(product,
         kernel_h=st.integers(2, 4),
         kernel_w=st.integers(1, 4),
         stride=st.integers(1, 2),
+        stride_w=st.none(),
     ),
     elements,
 )
