@@ -81,6 +81,8 @@ def case_excluded(case: Case, target: Target) -> str:
         sides = attributes.get(name, ()) if name != "kernel" else _sides(case)
         if not set(sides) <= set(has):
             return _only(target.dut, key, has)
+    if attributes.get("groups", 1) not in own.groups:
+        return _only(target.dut, "groups", own.groups)
     for name, value in (("order", own.order), ("bias_at", own.bias)):
         if attributes.get(name, value) != value:
             key = name.removesuffix("_at")
@@ -96,6 +98,8 @@ def mutant_excluded(mutant: Mutant, target: Target) -> str:
     field = mutant.arguments.get("field") or ("dilation" if "dilation" in mutant.arguments else "")
     if field in GEOMETRY and set(getattr(own, GEOMETRY[field])) == {1}:
         return _only(target.dut, GEOMETRY[field], (1,))
+    if "groups" in mutant.unless and set(own.groups) == {1}:
+        return _only(target.dut, "groups", (1,))
     if set(own.kernels) == {1} and (field == "padding" or change in OUTSIDE | TAPS):
         return _only(target.dut, "kernels", (1,))
     axis = RAGGED.get(change)
@@ -148,6 +152,7 @@ def _domains(target: Target) -> dict[str, Any]:
         f"{name}_{side}": getattr(own, key) for name, key in GEOMETRY.items() for side in "hw"
     }
     domains |= {f"padding_{side}": (0, 1) for side in "hw"}
+    domains |= {"groups": own.groups}
     domains |= {f"unread_{side}": range(max(own.strides)) for side in ("rows", "columns")}
     domains |= {name: (size,) for name, size in tiles.items()}
     domains |= {

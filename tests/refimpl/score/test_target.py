@@ -74,6 +74,7 @@ def test_a_device_that_shows_its_stages_kills_what_saturation_hides():
     [
         ({"features": {"strides": [1]}}, "stride-one", "features.strides of npu has 1 only"),
         ({"features": {"dilations": [1]}}, "dilation-one", "features.dilations of npu has 1 only"),
+        ({}, "groups-first", "features.groups of npu has 1 only"),
         ({"features": {"kernels": [1]}}, "pad-top", "features.kernels of npu has 1 only"),
         ({"features": {"kernels": [1]}}, "kernel-flipped", "features.kernels of npu has 1 only"),
         (
@@ -107,6 +108,7 @@ def test_an_excluded_mutant_does_not_count():
         ({"strides": [1]}, {"stride": (1, 2)}, "features.strides of npu has 1 only"),
         ({"kernels": [3]}, {"kernel": (1, 1)}, "features.kernels of npu has 3 only"),
         ({"roundings": ["floor"]}, {}, "features.roundings of npu has floor only"),
+        ({}, {"groups": 2, "channels": 4, "outputs": 4}, "features.groups of npu has 1 only"),
         ({"arithmetics": ["fp32"]}, {}, "features.arithmetics of npu has fp32 only"),
         ({}, {}, ""),
     ],
@@ -121,6 +123,8 @@ def test_a_case_that_a_device_cannot_run_is_excluded_with_the_reason(declared, r
         ({"features": {"strides": [1]}}, "steps.stride-padding-no-dilation", False),
         ({"features": {"strides": [1, 2]}}, "steps.stride-padding-no-dilation", True),
         ({"features": {"strides": [2]}}, "geometry.oblong-stride", False),
+        ({}, "geometry.groups", False),
+        ({"features": {"groups": [1, 2]}}, "geometry.groups", True),
         ({"features": {"kernels": [3]}}, "geometry.pointwise", False),
         ({"tile": {"outputs": 1}}, "tile.c_out-ragged", False),
         ({"tile": {"outputs": 2}}, "tile.c_out-ragged", True),
