@@ -9,6 +9,8 @@ Sites, in order:
     back_w        kernels as dx meets them    back_window    kernel, stride, padding, dilation
     back_reads    which pixel of ∂y each tap reads for each pixel of x, and whether there is one
     dx_accumulator         and the requantiser of dx in the scope "dx" (int8), or dx (binary32)
+
+A convolution in groups is one after another: each group passes every site from rows on.
 """
 
 from typing import NamedTuple
@@ -18,10 +20,16 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import accumulation_of
 from refimpl.bitexact.backward_integer import accumulator_of
-from refimpl.bitexact.call import Attributes, Stages, Tensors
+from refimpl.bitexact.call import Attributes, Stages, Tensors, groups_of
 from refimpl.bitexact.float_operators import operand
 from refimpl.bitexact.formats import cast_of, encode, to_integers
-from refimpl.bitexact.gradients import in_order, input_rows, weight_rows
+from refimpl.bitexact.gradients import (
+    image_by_group,
+    in_order,
+    input_rows,
+    weight_rows,
+    weights_by_group,
+)
 from refimpl.bitexact.integer_sum import sum_integers
 from refimpl.bitexact.mac import accumulate
 from refimpl.ops.conv2d import ConvGeometry
@@ -67,11 +75,10 @@ def conv2d_backward_int8(tensors: Tensors, attributes: Attributes, at: Probe) ->
     x, dy = centred(tensors, "x", attributes, at), centred(tensors, "dy", attributes, at)
     zero = np.full(x.shape[1], attributes["x_zero"], np.int64)
     w = at("w", tensors["w"].astype(np.int64))
-    geometry = window_geometry(x, w, attributes)
-    total = input_sums(dy, w, x.shape, geometry, attributes, at)
+    total = input_sums(dy, w, x.shape, attributes, at)
     factor = tensors["multiplier"], tensors["shift"]
     return {
-        **weight_sums(dy, x, w.shape, geometry, zero, attributes, at),
+        **weight_sums(dy, x, w, zero, attributes, at),
         "dx_accumulator": to_integers(total, accumulator_of(attributes, "dx").carrier),
         **rescaled(total, factor, attributes, "dx", attributes["dx_zero"], at),
     }
@@ -92,28 +99,37 @@ def centred(tensors: Tensors, name: str, attributes: Attributes, at: Probe) -> A
 
 
 def weight_sums(
-    dy: Array, x: Array, shape: tuple[int, ...], geometry: ConvGeometry, zero: Array,
-    attributes: Attributes, at: Probe,
-) -> Stages:  # fmt: skip
-    """Stages dw and db of integers; ``shape`` is that of the kernels."""
-    of = accumulator_of(attributes, "dw")
+    dy: Array, x: Array, w: Array, zero: Array, attributes: Attributes, at: Probe
+) -> Stages:
+    """Stages dw and db of integers; ``w`` gives the shape, ``zero`` what each channel pads with."""
+    if (groups := groups_of(attributes)) > 1:
+        own = zero[: len(zero) // groups]
+        return weights_by_group(
+            lambda d, i, k, alone: weight_sums(d, i, k, own, alone, at), dy, x, w, attributes
+        )
+    of, geometry = accumulator_of(attributes, "dw"), window_geometry(x, w, attributes)
     sizes = dict(zip("nij", (len(x), *geometry.output), strict=True))
     rows = at("rows", weight_rows(dy), images=len(x))
     rows = in_order(rows, 1, sizes, of.order, dict(of.tiles))
     seen = weight_columns(x, geometry, at, zero=zero)
     columns = in_order(seen, 1, sizes, of.order, dict(of.tiles))
     ones = np.ones((1, rows.shape[1], 1), np.int64)
-    dw = at("dw", sum_integers(rows, columns, of).total.reshape(shape))
+    dw = at("dw", sum_integers(rows, columns, of).total.reshape(w.shape))
     db = at("db", sum_integers(rows, ones, of).total.reshape(-1))
     return {"dw": to_integers(dw, of.carrier), "db": to_integers(db, of.carrier)}
 
 
 def input_sums(
-    dy: Array, w: Array, shape: tuple[int, ...], geometry: ConvGeometry, attributes: Attributes,
-    at: Probe,
-) -> Array:  # fmt: skip
+    dy: Array, w: Array, shape: tuple[int, ...], attributes: Attributes, at: Probe
+) -> Array:
     """The accumulators of what was convolved, an image of ``shape``."""
+    if (groups := groups_of(attributes)) > 1:
+        own = (shape[0], shape[1] // groups, *shape[2:])
+        return image_by_group(
+            lambda d, k, alone: input_sums(d, k, own, alone, at), dy, w, attributes
+        )
     of = accumulator_of(attributes, "dx")
+    geometry = window_geometry(np.empty(shape, np.int8), w, attributes)
     terms = dict(zip("ouv", (len(w), *w.shape[2:]), strict=True))
     rows = in_order(input_rows(at("back_w", w)), 1, terms, of.order, dict(of.tiles))
     seen = input_columns(dy, geometry, (shape[2], shape[3]), at)
@@ -133,6 +149,10 @@ def rescaled(
 
 def weight_gradients(dy: Array, x: Array, w: Array, attributes: Attributes, at: Probe) -> Stages:
     """Stages dw and db of floats."""
+    if groups_of(attributes) > 1:
+        return weights_by_group(
+            lambda d, i, k, alone: weight_gradients(d, i, k, alone, at), dy, x, w, attributes
+        )
     of = at("dw_sums", accumulation_of(attributes, "accumulation_dw", loops="nij"))
     geometry = window_geometry(x, w, attributes)
     sizes = dict(zip("nij", (len(x), *geometry.output), strict=True))
@@ -150,7 +170,12 @@ def weight_gradients(dy: Array, x: Array, w: Array, attributes: Attributes, at: 
 def input_gradient(
     dy: Array, x: Array, w: Array, attributes: Attributes, at: Probe, key: str = "dx"
 ) -> Array:
-    """The gradient of what was convolved, cast to binary32."""
+    """The gradient of what was convolved, cast to binary32; ``x`` gives its shape."""
+    if (groups := groups_of(attributes)) > 1:
+        own = x[:, : x.shape[1] // groups]
+        return image_by_group(
+            lambda d, k, alone: input_gradient(d, own, k, alone, at, key), dy, w, attributes
+        )
     of = at("dx_sums", accumulation_of(attributes, "accumulation_dx", loops="ouv"))
     geometry = window_geometry(x, w, attributes)
     sizes = dict(zip("ouv", (len(w), *w.shape[2:]), strict=True))

@@ -24,7 +24,7 @@ from refimpl.bitexact.gradients import in_order, weight_rows
 from refimpl.bitexact.integer_sum import sum_integers
 from refimpl.bitexact.mac import accumulate, add_rounded
 from refimpl.ops.shift import shift
-from refimpl.score.device import window_geometry, wrap
+from refimpl.score.device import wrap
 from refimpl.score.float_device import conv2d_fp32, pssa_fp32, shift_product_fp32
 from refimpl.score.gradients import (
     centred,
@@ -50,9 +50,8 @@ def pssa_backward_int8(tensors: Tensors, attributes: Attributes, at: Probe) -> S
     dy, w = centred(tensors, "dy", attributes, conv), conv("w", tensors["w"].astype(np.int64))
     t_zero = attributes["t_zero"]
     product = stages["product"].astype(np.int64) - conv("zero", np.int64(t_zero))
-    geometry = window_geometry(product, w, attributes)
     zeros = np.full(product.shape[1], t_zero, np.int64)
-    total = input_sums(dy, w, product.shape, geometry, attributes, conv)
+    total = input_sums(dy, w, product.shape, attributes, conv)
     factor = tensors["d_multiplier"], tensors["d_shift"]
     zero = attributes.get("dproduct_zero", 0)
     dproduct = rescaled(total, factor, attributes, "dproduct", zero, at)
@@ -65,7 +64,7 @@ def pssa_backward_int8(tensors: Tensors, attributes: Attributes, at: Probe) -> S
     into = tensors["multiplier"], tensors["shift"]
     return {
         **stages,
-        **weight_sums(dy, product, w.shape, geometry, zeros, attributes, conv),
+        **weight_sums(dy, product, w, zeros, attributes, conv),
         "dproduct_accumulator": to_integers(total, accumulator_of(attributes, "dx").carrier),
         **dproduct,
         "here": to_integers(here, "int32"),

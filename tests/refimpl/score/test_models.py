@@ -8,13 +8,23 @@ from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.models import operator_of, run
 from refimpl.score.stimuli import cook
 from refimpl.vectors.case import Choices
-from refimpl.vectors.stimuli import Sizes, random_cases
+from refimpl.vectors.stimuli import GROUPED, Sizes, random_cases
 
 SIZES = Sizes(stride=2, height=5, channels=2, batch=1)
 RANDOM = [
     case
     for name, arithmetic in (each.split(".") for each in CATALOGUE)
     for case in random_cases([name], SIZES, Choices(arithmetics=(arithmetic,)))
+]
+IN_GROUPS = [
+    case
+    for name, arithmetic in (each.split(".") for each in CATALOGUE)
+    if name in GROUPED
+    for case in random_cases(
+        [name],
+        Sizes(height=5, channels=4, outputs=4, batch=1, groups=2),
+        Choices(arithmetics=(arithmetic,)),
+    )
 ]
 
 
@@ -37,7 +47,7 @@ def test_every_designed_case_has_the_bits_of_the_bit_exact_model(operator):
         same_stages(cook(operator, recipe, Choices()))
 
 
-@pytest.mark.parametrize("case", RANDOM, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", RANDOM + IN_GROUPS, ids=lambda case: case.id)
 def test_a_random_case_has_the_bits_of_the_bit_exact_model(case):
     assert operator_of(case) in CATALOGUE
     same_stages(case)
