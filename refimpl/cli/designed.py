@@ -65,7 +65,7 @@ def designed(
                 about=_about(words, target, left_out),
                 written=Written(layout=layout),
                 sequencer=partial(run_in_one_memory, plan=plan) if sequence else None,
-                coverage=lambda case, _: covered_ids(case),
+                coverage=covered_ids,
             )
             count = io.write_directory(out, files)
     operators = {f"{case.operator}.{case.arithmetic}" for case in cases}

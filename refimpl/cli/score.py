@@ -81,7 +81,8 @@ def score(
         }
         counted = result.counted(HALVES[half])
         if not counted:
-            raise io.UnusableError(f"{golden} must hold a case of an operator with mutants")
+            why = "".join(f"; {each}" for each in dict.fromkeys(left_out.values()))
+            raise io.UnusableError(f"{golden} must hold a case of an operator with mutants{why}")
         killed = [fate for fate in counted if fate.outcome == "killed"]
         survivors = [fate for fate in counted if fate.outcome == "survived"]
         suggestions = _suggest_kills(survivors, target) if suggest else {}

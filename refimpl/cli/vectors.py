@@ -220,11 +220,11 @@ def _regenerate(context: typer.Context) -> str:
     return shlex.join(words)
 
 
-def _covered(case: Case, _: Mapping[str, Array]) -> list[str]:
+def _covered(case: Case, computed: Mapping[str, Array]) -> list[str]:
     """Ids of the coverage points that a case hits, where its operator has any and it is small."""
     if operator_of(case) not in CATALOGUE or products(case) > MOST_COVERED:
         return []
-    return covered_ids(case)
+    return covered_ids(case, computed)
 
 
 def _each(cases: list[Case], advance: Any) -> Iterator[Case]:

@@ -42,17 +42,6 @@ def _pipeline(operator: str) -> Evaluate:
     return lambda weights, attributes, x: run({"x": x, **weights}, attributes)["output"]
 
 
-def _conv2d(weights: Weights, attributes: Mapping[str, Any], x: Array) -> Array:
-    """Group by group: each is a convolution of its own channels."""
-    groups = attributes.get("groups", 1)
-    split = {name: np.split(array, groups) for name, array in weights.items()}
-    outputs = [
-        _pipeline("conv2d")({name: each[at] for name, each in split.items()}, attributes, part)
-        for at, part in enumerate(np.split(x, groups, axis=1))
-    ]
-    return np.concatenate(outputs, axis=1)
-
-
 def _batch_norm(weights: Weights, _: Mapping[str, Any], x: Array) -> Array:
     return affine_fp32(x, *affine_of(weights["bn"], np.float32))
 
@@ -82,7 +71,7 @@ def _response_norm(_: Weights, attributes: Mapping[str, Any], x: Array) -> Array
 
 BIT_EXACT: Arithmetic = {
     **MOVES,
-    "conv2d": _conv2d,
+    "conv2d": _pipeline("conv2d"),
     "pssa": _pipeline("pssa"),
     "xvolution": _xvolution,
     "xvolution_fused": _pipeline("xvolution_fused"),

@@ -1,13 +1,15 @@
 """Coverage of a set: which points it hits, how often, and in which case first."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from refimpl.arrays import Array
+from refimpl.bitexact.operators import Stages
 from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.expression import conjuncts, evaluate, names_in
-from refimpl.score.models import operator_of, run
+from refimpl.score.models import modelled, operator_of, run
 from refimpl.score.point import Point
 from refimpl.score.samples import look
 from refimpl.score.seen import Macs, Seen
@@ -68,21 +70,34 @@ def coverage(cases: Iterable[Case], target: Target = OURS) -> list[Hit]:
 
 def hits_of(case: Case, target: Target = OURS) -> Iterator[tuple[Point, int]]:
     """Every point that applies to a case, and its number of events there."""
-    seen = looked_at(case, target)
+    yield from _hits(case, looked_at(case, target))
+
+
+def looked_at(case: Case, target: Target = OURS) -> Seen:
+    """What points see of a case on a device."""
+    return _seen(case, run(case), target)
+
+
+def _seen(case: Case, stages: Stages, target: Target) -> Seen:
+    seen = look(case, stages)
+    return seen._replace(case={**seen.case, **target.array.sizes()})
+
+
+def _hits(case: Case, seen: Seen) -> Iterator[tuple[Point, int]]:
     for point in CATALOGUE[operator_of(case)].points:
         if not point.needs or evaluate(point.needs, seen.case).all():
             yield point, count(point, seen)
 
 
-def looked_at(case: Case, target: Target = OURS) -> Seen:
-    """What points see of a case on a device."""
-    seen = look(case, run(case))
-    return seen._replace(case={**seen.case, **target.array.sizes()})
+def covered_ids(case: Case, golden: Mapping[str, Array]) -> list[str]:
+    """Ids of the points that a case of these stages hits, for its entry in a manifest.
 
-
-def covered_ids(case: Case) -> list[str]:
-    """Ids of the points that a case hits, for its entry in a manifest."""
-    return [point.id for point, hits in hits_of(case) if hits]
+    None where the catalogue's model does not give these stages.
+    """
+    stages = modelled(case, golden)
+    if stages is None:
+        return []
+    return [point.id for point, hits in _hits(case, _seen(case, stages, OURS)) if hits]
 
 
 def count(point: Point, seen: Seen) -> int:

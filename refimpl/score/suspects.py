@@ -7,11 +7,9 @@ the pipelines. Bugs of sequences need the case before, equivalent ones show noth
 from collections.abc import Iterator
 from functools import partial
 
-import numpy as np
-
 from refimpl.bitexact.operators import Stages
 from refimpl.score.catalogue import CATALOGUE
-from refimpl.score.models import operator_of, run
+from refimpl.score.models import modelled, operator_of, run
 from refimpl.score.mutant import Mutant
 from refimpl.score.sequence import is_sequential
 from refimpl.vectors.case import Case, pipeline
@@ -20,7 +18,7 @@ from refimpl.vectors.diagnose import Suspect
 
 def catalogued(case: Case) -> Iterator[Suspect]:
     """The bugs that a case of this operator may show."""
-    if operator_of(case) not in CATALOGUE or not _is_modelled(case):
+    if operator_of(case) not in CATALOGUE or modelled(case, pipeline(case)) is None:
         return
     for mutant in CATALOGUE[operator_of(case)].mutants:
         if mutant.equivalent or is_sequential(mutant) or mutant.is_declared(case.attributes):
@@ -34,16 +32,3 @@ def catalogued(case: Case) -> Iterator[Suspect]:
 
 def _run(mutant: Mutant, case: Case) -> Stages:
     return run(case, mutant)
-
-
-def _is_modelled(case: Case) -> bool:
-    """Whether the healthy model gives the bits of the pipeline."""
-    try:
-        healthy = run(case)
-    except (KeyError, ValueError):  # a tensor or a declaration that the model does not know
-        return False
-    golden = pipeline(case)
-    return all(
-        name in golden and np.array_equal(array, golden[name], equal_nan=array.dtype.kind == "f")
-        for name, array in healthy.items()
-    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
+from refimpl.bitexact.requantise import FLOAT_RULE
 from refimpl.score.array import ARRAY, ArrayShape
 from refimpl.score.expression import evaluate, names_in
 from refimpl.score.mutant import Mutant
@@ -69,8 +70,10 @@ def operator_excluded(operator: str, target: Target) -> str:
 
 
 def case_excluded(case: Case, target: Target) -> str:
-    """Why a device cannot run a case; empty if it can."""
+    """Why a device cannot run a case, or the catalogue cannot; empty if both can."""
     reason = operator_excluded(f"{case.operator}.{case.arithmetic}", target)
+    if case.attributes.get("rounding") == FLOAT_RULE:
+        reason = "the catalogue has no model of binary32 scales"
     if reason or target.dut is None:
         return reason
     own, attributes = target.dut.features, case.attributes

@@ -8,7 +8,8 @@ from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.measure import coverage, covered_ids, hits_of
 from refimpl.score.recipe import Recipe
 from refimpl.score.stimuli import cook
-from refimpl.vectors.case import Choices
+from refimpl.score.target import OURS, case_excluded
+from refimpl.vectors.case import Choices, pipeline
 from refimpl.vectors.stimuli import Sizes, random_cases
 
 CASE = cook(
@@ -103,12 +104,24 @@ def test_orders_that_show_are_counted_and_exact_sums_show_none():
     assert all(hits[f"order.{name}"] for name in ("backwards", "pairwise", "tiled", "channels"))
 
 
+def test_a_case_that_the_model_does_not_give_to_the_bit_is_said_to_cover_nothing():
+    (case,) = random_cases(["conv2d"], Sizes(batch=1), Choices(arithmetics=("int8",)))
+    golden = pipeline(case)
+    assert covered_ids(case, golden)
+    assert covered_ids(case, golden | {"output": golden["output"] + 1}) == []
+    (scales,) = random_cases(
+        ["conv2d"], Sizes(batch=1), Choices(arithmetics=("int8",), rounding="float_even")
+    )
+    assert covered_ids(scales, pipeline(scales)) == []
+    assert case_excluded(scales, OURS) == "the catalogue has no model of binary32 scales"
+
+
 @pytest.mark.parametrize(
     "case", random_cases(OPERATORS, Sizes(batch=1), Choices()), ids=lambda case: case.id
 )
 def test_random_sets_are_measured_too_and_leave_points_uncovered(case):
     rows = coverage([case])
-    assert {row.point.id for row in rows if row.hits} == set(covered_ids(case))
+    assert {row.point.id for row in rows if row.hits} == set(covered_ids(case, pipeline(case)))
     assert any(row.applies and not row.hits for row in rows)
     assert [row.point for row in rows] == list(CATALOGUE[rows[0].operator].points)
 
