@@ -63,9 +63,12 @@ study: $(READY) ## docs/study.md and docs/study.html: every form everywhere, and
 	$(BIN)/hwsim study --out "$(OUT)/study"
 	cp "$(OUT)/study/study.md" "$(OUT)/study/study.html" docs/
 
-.PHONY: mutation
+.PHONY: mutation mutation-claims
 mutation: $(READY) ## small mistakes in the operators, and whether the tests see them (half an hour)
 	$(BIN)/python -m benchmarks.mutation --out "$(OUT)/mutation-operators.json" --minutes 30
+
+mutation-claims: $(READY) ## small mistakes in the claims, and whether their own tests see them (half an hour)
+	$(BIN)/python -m benchmarks.mutation --what claims --out "$(OUT)/mutation-claims.json" --minutes 30
 
 check: lint types contracts ## lint, types and import contracts
 
