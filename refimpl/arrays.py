@@ -20,6 +20,7 @@ __all__ = [
     "Pair",
     "ShapeError",
     "Shaped",
+    "alike",
     "check_upstream",
     "is_integer",
     "pair",
@@ -82,6 +83,20 @@ def zeros_for(x: Array, *factors: Array) -> Array:
     A gradient of an integer array is no integer: what is summed into these zeros stays whole.
     """
     return np.zeros(x.shape, np.result_type(x, *factors))
+
+
+def alike(kind: type, *arrays: Array) -> list[Array]:
+    """Arrays broadcast to one shape, of one type, contiguous and writable, for compiled loops.
+
+    ``np.broadcast_arrays`` may give views that are contiguous and may not be written.
+    """
+    shape = np.broadcast_shapes(*(each.shape for each in arrays))
+    return [
+        np.ascontiguousarray(each, kind)
+        if each.shape == shape
+        else np.array(np.broadcast_to(each, shape), kind, order="C")
+        for each in arrays
+    ]
 
 
 def is_integer(value: object) -> bool:

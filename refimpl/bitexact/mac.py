@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array
+from refimpl.arrays import Array, alike
 from refimpl.bitexact.accumulate import sum_float32
 from refimpl.bitexact.accumulation import LANE_ORDERS, Accumulation
 from refimpl.bitexact.dense import pays
@@ -65,7 +65,7 @@ def add_rounded(a: Array, b: Array, of: Accumulation) -> Array:
     if is_plain(of) and a.dtype == b.dtype == np.float32:
         with np.errstate(over="ignore", invalid="ignore"):
             return np.asarray(a + b)
-    left, right = (np.ascontiguousarray(each, np.float64) for each in np.broadcast_arrays(a, b))
+    left, right = alike(np.float64, a, b)
     out = np.empty(left.shape)
     _add_all(left.reshape(-1), right.reshape(-1), _adder(of), out.reshape(-1))
     return out

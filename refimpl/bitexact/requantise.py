@@ -37,7 +37,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array
+from refimpl.arrays import Array, alike
 
 Rounding: TypeAlias = Literal[
     "half_up", "half_even", "half_away", "floor", "toward_zero", "tflite_double", "tosa_double",
@@ -135,7 +135,7 @@ def scaling(factor: Factor, *, rounding: str, bits: int) -> Scaling:
         raise ValueError(
             f"a multiplier must be below 2^{min(31, 63 - bits)} for a {bits}-bit accumulator"
         )
-    whole, shift = (np.ascontiguousarray(each, np.int64) for each in np.broadcast_arrays(*factor))
+    whole, shift = alike(np.int64, *factor)
     return Scaling(False, np.zeros(len(whole), np.float32), whole, shift, *rule.constants(shift))
 
 

@@ -22,7 +22,7 @@ from refimpl.score.recipe import Recipe
 from refimpl.score.sequence import Before, is_sequential
 from refimpl.score.stimuli import cook
 from refimpl.score.target import OURS, Target, fitted
-from refimpl.vectors.case import Case, Choices
+from refimpl.vectors.case import Case, Choices, identified
 
 ROUNDINGS = tuple(ALL_RULES)  # that default sets are for: every integer rule
 
@@ -50,7 +50,8 @@ def default_cases(
 ) -> list[Case]:
     """The default designed sets of operators, "conv2d.int8" and the like, or of all.
 
-    Channels are fitted to the target's tiles; whether it can run a case is not asked.
+    Channels are fitted to the target's tiles; whether it can run a case is not asked. Where target
+    or choices make another case of a recipe, its id says so (``case.identified``).
 
     Raises
     ------
@@ -59,12 +60,19 @@ def default_cases(
     """
     chosen = choices or Choices()
     return [
-        cook(operator, fitted(recipe, target), chosen)
+        _designed(operator, recipe, chosen, target)
         for operator in known_operators(operators)
         for name in DEFAULTS.get(operator, ())
         for recipe in CATALOGUE[operator].recipes
         if recipe.name == name
     ]
+
+
+def _designed(operator: str, recipe: Recipe, choices: Choices, target: Target) -> Case:
+    case = cook(operator, fitted(recipe, target), choices)
+    if (choices, target) == (Choices(), OURS):
+        return identified(case, default=case)
+    return identified(case, default=cook(operator, recipe, Choices()))
 
 
 def known_operators(operators: Sequence[str] | None) -> list[str]:

@@ -129,9 +129,9 @@ def point_excluded(point: Point, target: Target) -> str:
 def fitted(recipe: Recipe, target: Target) -> Recipe:
     """A recipe whose channels end where they would on our array: as many tiles, as much beyond.
 
-    Channels in groups stay as they are: what is fitted might not split.
+    Channels in groups or heads stay as they are: what is fitted might not split.
     """
-    if recipe.groups > 1:
+    if max(recipe.groups, recipe.heads) > 1:
         return recipe
 
     def size(many: int, ours: int, theirs: int) -> int:

@@ -5,10 +5,15 @@ or a node of somebody's ONNX model. The stages and the output are not stored: ``
 them.
 """
 
+import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.operators import ARITHMETICS as KNOWN
@@ -17,6 +22,7 @@ from refimpl.bitexact.requantise import FLOAT_RULE, rounding_rule
 from refimpl.vectors.im2col import FORMULAS
 
 ARITHMETICS = ("int8", "fp32")  # of a set that names none; ``KNOWN`` are all there are
+_DIGEST = re.compile(r"-[0-9a-f]{8}$")  # at the end of an id: of the case's content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,47 @@ class Choices:
         if self.im2col not in (None, *FORMULAS):
             known = " or ".join(FORMULAS)
             raise ValueError(f"columns must be in the order {known}, not {self.im2col!r}")
+
+
+def identified(case: Case, default: Case | None = None) -> Case:
+    """The case under an id that stands for these bytes alone: its name, and eight digits of them.
+
+    ``default`` is the case that the bare name stands for, where there is one; a case with the same
+    content keeps the name. So an id that ends in a digest is that of its content, and any other
+    says all that its content follows from.
+    """
+    free = bare_name(case.id) == case.id
+    if free and default is case:
+        return case
+    digest = _content_digest(case)
+    if free and default is not None and digest == _content_digest(default):
+        return case
+    return replace(case, id=f"{case.id}-{digest}")
+
+
+def bare_name(case_id: str) -> str:
+    """An id without the digest, if it ends in one."""
+    return _DIGEST.sub("", case_id)
+
+
+def _content_digest(case: Case) -> str:
+    """Of everything that stages are computed from, and of nothing else."""
+    seen = sha256()
+    call = {
+        "operator": case.operator,
+        "arithmetic": case.arithmetic,
+        "attributes": dict(case.attributes),
+        "formats": dict(case.formats),
+        "tensors": [[name, each.dtype.name, each.shape] for name, each in _by_name(case)],
+    }
+    seen.update(json.dumps(call, sort_keys=True).encode())
+    for _, each in _by_name(case):
+        seen.update(np.ascontiguousarray(each).tobytes())
+    return seen.hexdigest()[:8]
+
+
+def _by_name(case: Case) -> list[tuple[str, Array]]:
+    return sorted(case.tensors.items(), key=lambda pair: pair[0])
 
 
 def pipeline(case: Case) -> Stages:

@@ -8,9 +8,9 @@ itself left of the one before.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from refimpl.vectors.case import Case, Choices
+from refimpl.vectors.case import Case, Choices, identified
 from refimpl.vectors.stages import stages
-from refimpl.vectors.stimuli import Sizes, random_cases
+from refimpl.vectors.stimuli import Sizes, named_cases, random_cases
 
 
 def chained_cases(
@@ -44,14 +44,16 @@ def _link(
     name, output = list(stages(before).items())[-1]
     batch, channels, height, width = output.shape
     fitting = replace(sizes, batch=batch, channels=channels, height=height, width=width)
-    (case,) = random_cases([operator], fitting, choices, seed=seed)
+    (case,) = named_cases([operator], fitting, choices, seed=seed)
     zero = before.attributes.get("y_zero", before.attributes.get("t_zero"))
     zeros = {} if zero is None else {"x_zero": zero}
-    return replace(
-        case,
-        id=f"chain-{number}-{case.id}",
-        tensors={**case.tensors, "x": output},
-        attributes={**case.attributes, **zeros},
-        stimulus={**case.stimulus, "class": "chained"},
-        inputs_from={"x": (before.id, name)},
+    return identified(
+        replace(
+            case,
+            id=f"chain-{number}-{case.id}",
+            tensors={**case.tensors, "x": output},
+            attributes={**case.attributes, **zeros},
+            stimulus={**case.stimulus, "class": "chained"},
+            inputs_from={"x": (before.id, name)},
+        )
     )

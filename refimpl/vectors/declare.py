@@ -1,14 +1,12 @@
 """A set's arithmetic as its user declares it: records in the attributes, user's own tables.
 
 A declaration is a dotted name and a JSON value, "softmax.exp.kind" and "table". It changes every
-case whose operator and arithmetic know its first name, and such a case gets an id of its own: the
-same id must mean the same bytes.
+case whose operator and arithmetic know its first name.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -123,7 +121,6 @@ def declared_case(case: Case, choices: Choices) -> Case:
     tensors, attributes = fitted(case.operator, case.tensors, attributes, integer=integer)
     return replace(
         case,
-        id=f"{case.id}-{_digest(own, tables)}" if own else case.id,
         attributes=attributes,
         tensors={**tensors, **_of_branches(case.operator, tables)},
     )
@@ -176,14 +173,6 @@ def _merged(before: Any, value: Any) -> Any:
     if isinstance(before, Mapping) and isinstance(value, Mapping):
         return {**before, **value}
     return value
-
-
-def _digest(own: Mapping[str, Any], tables: Mapping[str, Array]) -> str:
-    """A few digits that tell one declaration from another."""
-    seen = sha256(json.dumps(own, sort_keys=True).encode())
-    for name, table in sorted(tables.items()):
-        seen.update(name.encode() + table.tobytes())
-    return seen.hexdigest()[:8]
 
 
 def _must_describe(case: Case, attributes: Mapping[str, Any], own: Mapping[str, Any]) -> None:

@@ -3,9 +3,11 @@
 Works on manifests: a tensor has changed where its ``.npy`` has another SHA-256.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
+from refimpl.vectors.case import bare_name
 from refimpl.vectors.manifest import CaseEntry, Manifest, Tensor
 
 
@@ -35,21 +37,43 @@ def _changes(one: Manifest, other: Manifest) -> Iterator[Change]:
         yield from _field(key, getattr(one, key), getattr(other, key))
     yield from _field("device", one.device, other.device)
     yield from _field("excluded", [e.what for e in one.excluded], [e.what for e in other.excluded])
-    mine, theirs = ({case.id: case for case in each.cases} for each in (one, other))
-    for name in dict.fromkeys([*mine, *theirs]):
-        if name not in theirs:
-            yield Change(f"case {name}", "there", "", bytes_differ=True)
-        elif name not in mine:
-            yield Change(f"case {name}", "", "there", bytes_differ=True)
-        else:
-            yield from _case(mine[name], theirs[name])
+    for mine, theirs in _pairs(one.cases, other.cases):
+        if mine is not None and theirs is not None:
+            yield from _case(mine, theirs)
+        elif mine is not None:
+            yield Change(f"case {mine.id}", "there", "", bytes_differ=True)
+        elif theirs is not None:
+            yield Change(f"case {theirs.id}", "", "there", bytes_differ=True)
     runs = [[s.model_dump(mode="json") for s in each.sequences] for each in (one, other)]
     if runs[0] != runs[1]:
         counts = [f"{len(each)} sequences" for each in runs]
         yield Change("sequences", counts[0], f"{counts[1]}, other", bytes_differ=True)
 
 
+def _pairs(
+    one: Sequence[CaseEntry], other: Sequence[CaseEntry]
+) -> Iterator[tuple[CaseEntry | None, CaseEntry | None]]:
+    """Cases of the same id; of the rest, those which alone in their set have a bare name."""
+    mine, theirs = ({case.id: case for case in each} for each in (one, other))
+    alone = [
+        {name: ids[0] for name, ids in _by_bare_name(own.keys() - others.keys()) if len(ids) == 1}
+        for own, others in ((mine, theirs), (theirs, mine))
+    ]
+    renamed = {alone[0][name]: alone[1][name] for name in alone[0].keys() & alone[1].keys()}
+    for case_id, case in mine.items():
+        yield case, theirs.get(renamed.get(case_id, case_id))
+    for case_id, case in theirs.items():
+        if case_id not in mine and case_id not in renamed.values():
+            yield None, case
+
+
+def _by_bare_name(ids: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    for name, own in groupby(sorted(ids, key=bare_name), key=bare_name):
+        yield name, list(own)
+
+
 def _case(one: CaseEntry, other: CaseEntry) -> Iterator[Change]:
+    yield from _field(f"{one.id} id", one.id, other.id)
     for key in ("operator", "policy", "coverage"):
         yield from _field(f"{one.id} {key}", getattr(one, key), getattr(other, key))
     for key in ("attributes", "arithmetic", "stimulus"):

@@ -26,7 +26,7 @@ from refimpl.fuse import embed, fold_batch_norm
 from refimpl.nets.graph import EPS, Node
 from refimpl.nets.run import affine_of
 from refimpl.ops.batch_norm import BatchNorm
-from refimpl.vectors.case import Case, Choices, ordered, shown
+from refimpl.vectors.case import Case, Choices, identified, ordered, shown
 from refimpl.vectors.declare import declared_case
 
 MOST_BITS_LOST = 6  # ours: with fewer than two bits left, an int8 kernel group is not one
@@ -55,16 +55,18 @@ def layer_cases(
             f"layer {node.name} must be a convolution, an X-volution or linear, not {node.kind}"
         )
     return [
-        declared_case(
-            Case(
-                id=f"{node.name}-{operator.replace('_', '-')}-{arithmetic}",
-                operator=operator,
-                arithmetic=arithmetic,
-                attributes=attributes,
-                tensors=tensors,
-                stimulus={**stimulus, "class": "network", "layer": node.name},
-            ),
-            choices,
+        identified(
+            declared_case(
+                Case(
+                    id=f"{node.name}-{operator.replace('_', '-')}-{arithmetic}",
+                    operator=operator,
+                    arithmetic=arithmetic,
+                    attributes=attributes,
+                    tensors=tensors,
+                    stimulus={**stimulus, "class": "network", "layer": node.name},
+                ),
+                choices,
+            )
         )
         for arithmetic in dict.fromkeys(choices.arithmetics)
         for operator, tensors, attributes in _LAYERS[node.kind](

@@ -19,7 +19,7 @@ from refimpl.vectors.layouts import Layout, digits_text, parsed
 from refimpl.vectors.physical import Physical
 
 SCHEMA_VERSION = 2
-ARITHMETIC_VERSION = 1  # changes whenever the bytes of an existing case would
+ARITHMETIC_VERSION = 2  # changes whenever the bytes of an existing case would
 LICENCE = "CC0-1.0"
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=120)]

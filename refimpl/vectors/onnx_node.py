@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from refimpl.onnx_graph.upstream import Convolution
-from refimpl.vectors.case import Case, Choices
+from refimpl.vectors.case import Case, Choices, identified
 from refimpl.vectors.declare import declared_case
 from refimpl.vectors.layer import convolution_call
 
@@ -50,5 +50,5 @@ def onnx_cases(
             tensors=tensors,
             stimulus=said,
         )
-        cases.append(declared_case(case, choices))
+        cases.append(identified(declared_case(case, choices)))
     return cases

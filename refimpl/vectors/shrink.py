@@ -17,7 +17,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.call import groups_of, without_groups
 from refimpl.bitexact.operators import OPERATORS
-from refimpl.vectors.case import Case
+from refimpl.vectors.case import Case, identified
 from refimpl.vectors.convolutions import (
     Convolution,
     convolution_of,
@@ -303,7 +303,8 @@ def _without_idle_channels(case: Case) -> Case:
 
 def _named(case: Case) -> Case:
     shape = "x".join(str(side) for side in case.tensors["x"].shape)
-    return replace(case, id=f"small-{case.id}"[:100] + f"-{shape}", inputs_from={})
+    named = f"small-{case.id}"[:90] + f"-{shape}"
+    return identified(replace(case, id=named, inputs_from={}))
 
 
 def _with(case: Case, **tensors: Array) -> Case:

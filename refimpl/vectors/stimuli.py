@@ -23,7 +23,7 @@ from refimpl.bitexact.operators import (
     OPERATORS,
 )
 from refimpl.ops.shift_product import FOUR_DIRECTIONS
-from refimpl.vectors.case import Case, Choices, ordered, shown
+from refimpl.vectors.case import Case, Choices, identified, ordered, shown
 from refimpl.vectors.declare import declared_case
 from refimpl.vectors.draws import Extent, drawn
 
@@ -83,6 +83,29 @@ def random_cases(
     operators: Sequence[str], sizes: Sizes, choices: Choices, *, seed: str = "0"
 ) -> list[Case]:
     """One seeded case per operator and arithmetic.
+
+    Stimuli follow from the name alone, so two rounding rules meet the same operands. Where a choice
+    changes the case, its id says so (``case.identified``).
+
+    Raises
+    ------
+    ValueError
+        If an operator is unknown.
+    """
+    cases = named_cases(operators, sizes, choices, seed=seed)
+    plain = Choices(arithmetics=choices.arithmetics)
+    if choices == plain:
+        return [identified(case, default=case) for case in cases]
+    defaults = named_cases(operators, sizes, plain, seed=seed)
+    return [
+        identified(case, default=default) for case, default in zip(cases, defaults, strict=True)
+    ]
+
+
+def named_cases(
+    operators: Sequence[str], sizes: Sizes, choices: Choices, *, seed: str = "0"
+) -> list[Case]:
+    """Seeded cases under their bare names, for who changes them further and then identifies them.
 
     Raises
     ------

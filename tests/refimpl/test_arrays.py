@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import refimpl as ref
-from refimpl.arrays import Array, Shaped, ShapeError, pair, shaped, zero_pad
+from refimpl.arrays import Array, Shaped, ShapeError, alike, pair, shaped, zero_pad
 
 
 @shaped
@@ -170,3 +170,15 @@ def test_padding_by_nothing_is_a_copy():
     padded = zero_pad(x, 0, 0)
     padded[:] = 5
     assert x.sum() == 4
+
+
+def test_arrays_made_alike_are_contiguous_writable_and_leave_what_they_are_made_of():
+    row, column = np.arange(2.0), np.arange(2.0)[:, None]
+    for pair_of in ((row, row[None]), (row, column), (np.float64(1)[None], row), (row, row)):
+        made = alike(np.float64, *pair_of)
+        for one, other in zip(made, np.broadcast_arrays(*pair_of), strict=True):
+            np.testing.assert_array_equal(one, other)
+            assert one.flags.c_contiguous
+            assert one.flags.writeable
+    with pytest.raises(ValueError, match="shape mismatch"):
+        alike(np.float64, np.zeros(2), np.zeros(3))

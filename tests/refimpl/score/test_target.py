@@ -165,6 +165,8 @@ def test_on_our_array_recipes_stay_as_they_are():
     assert (wide.channels, wide.outputs) == (33, 10)
     grouped = replace(recipe, groups=3)
     assert fitted(grouped, target(tile={"channels": 16})) == grouped
+    headed = replace(recipe, heads=2)
+    assert fitted(headed, target(tile={"outputs": 3})) == headed
 
 
 def test_a_suggestion_is_one_that_the_device_can_run():

@@ -25,6 +25,8 @@ def test_another_rounding_changes_an_attribute_its_formula_and_the_bytes_it_chan
     said = {change.where: change.sentence for change in changes}
     key = "conv2d-int8-n1c2o2h3w3k3s1-0 attributes.rounding"
     assert said[key] == f"{key}: half_up -> floor"
+    (renamed,) = (change for change in changes if change.where.endswith(" id"))
+    assert renamed.after.startswith("conv2d-int8-n1c2o2h3w3k3s1-0-")
     assert "conv2d-int8-n1c2o2h3w3k3s1-0 arithmetic.requantisation" in said
     data = [change.where for change in changes if change.bytes_differ]
     assert data == [

@@ -1,7 +1,9 @@
 """Released sets are frozen: bytes change only with a new arithmetic version."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,19 @@ def test_every_byte_of_a_released_set_is_as_it_was_or_the_arithmetic_version_is_
         f"python -m tests.refimpl.vectors.released"
     )
     assert told(hashes(), committed()) == []
+
+
+def test_version_2_gives_ids_of_their_own_and_changes_no_byte():
+    """Of a C header the names: they begin with the id."""
+    before, now = (
+        {re.sub(r"-[0-9a-f]{8}(?=[/.])", "", path): sha for path, sha in committed(version).items()}
+        for version in (1, 2)
+    )
+    assert now.keys() == before.keys()
+    assert len(now) == len(committed(2)) == len(committed(1))
+    moved = {path for path, sha in now.items() if sha != before[path]}
+    assert {Path(path).suffix for path in moved} == {".h"}
+    assert all(path.startswith("chain/chain-1-") for path in moved)
 
 
 def test_one_changed_byte_is_told_by_its_path():

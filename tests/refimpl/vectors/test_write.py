@@ -110,7 +110,7 @@ def test_the_manifest_is_validated_and_names_command_licence_and_versions():
     manifest = Manifest.model_validate_json(written()["manifest.json"])
     assert manifest.command == "refimpl vectors SET"
     assert manifest.licence == "CC0-1.0"
-    assert (manifest.schema_version, manifest.arithmetic_version) == (2, 1)
+    assert (manifest.schema_version, manifest.arithmetic_version) == (2, 2)
 
 
 @pytest.mark.parametrize("where", [(), ("cases", 0), ("cases", 0, "tensors", 0)])
