@@ -38,6 +38,7 @@ from refimpl.nets.graph import parameter_count
 from refimpl.nets.photograph import square
 from refimpl.nets.resnet import resnet
 from refimpl.nets.run import DEFINITIONS, fuse_network, run, xvolution_tensors
+from refimpl.vectors.case import bare_name
 from refimpl.vectors.manifest import Manifest
 from refimpl.vectors.network import Prepared, inputs_of, prepare
 from refimpl.vectors.write import npy
@@ -253,7 +254,7 @@ def _devices(out: Path) -> list[Device]:
 def _device(
     out: Path, golden: Path, name: str, does: str, case: str, changed: Mapping[str, Any]
 ) -> Device:
-    entry = next(each for each in io.read_manifest(golden).cases if each.id == case)
+    entry = next(each for each in io.read_manifest(golden).cases if bare_name(each.id) == case)
     tensors = {
         tensor.name: io.read_tensor(golden, tensor)
         for tensor in entry.tensors
@@ -263,9 +264,9 @@ def _device(
     output = pipeline(tensors, {**entry.attributes, **changed})["output"]
     (out / "devices").mkdir(exist_ok=True)
     place = out / "devices" / name
-    io.write_directory(place, [(f"{case}/output.npy", npy(output))])
+    io.write_directory(place, [(f"{entry.id}/output.npy", npy(output))])
     command, done = _command("refimpl", "check", str(golden), str(place), "--case", case)
-    said = done.stdout.replace(f"{case} ", "").strip()
+    said = done.stdout.replace(f"{entry.id} ", "").strip()
     return Device(name=name, does=does, command=command, exit_code=done.returncode, said=said)
 
 

@@ -1,6 +1,7 @@
 """Judge a device's files against a set; verify a set; say what differs between two; shrink."""
 
 import shlex
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 from refimpl import io
 from refimpl.cli.terminal import WRONG, progress, sentences
 from refimpl.score.suspects import catalogued
+from refimpl.vectors.case import bare_name
 from refimpl.vectors.difference import difference
 from refimpl.vectors.explain import case_of, no_suspects
 from refimpl.vectors.manifest import CaseEntry
@@ -17,7 +19,9 @@ from refimpl.vectors.report import CaseReport, lines, to_json, to_junit
 from refimpl.vectors.shrink import ratio, shrunk_files
 from refimpl.vectors.write import About
 
-Cases = Annotated[list[str] | None, typer.Option("--case", help="Only these cases.")]
+Cases = Annotated[
+    list[str] | None, typer.Option("--case", help="Only these cases; a digest may be left out.")
+]
 Golden = Annotated[Path, typer.Argument(help="A set written by `refimpl vectors`.")]
 
 
@@ -207,20 +211,24 @@ def export_tosa(
 
 
 def chosen(entries: tuple[CaseEntry, ...], names: list[str] | None) -> list[CaseEntry]:
-    """Entries of the named cases, or all of them.
+    """Entries of the named cases, or all of them; the digest of an id may be left out.
 
     Raises
     ------
     UnusableError
-        If a name is none of theirs.
+        If a name is none of theirs, or that of several but for the digest.
     """
-    if not names:
-        return list(entries)
-    known = {entry.id: entry for entry in entries}
-    for name in names:
-        if name not in known:
-            raise io.UnusableError(f"case must be one of {', '.join(known)}, not {name!r}")
-    return [known[name] for name in names]
+    return [_called(entries, name) for name in names] if names else list(entries)
+
+
+def _called(entries: Iterable[CaseEntry], name: str) -> CaseEntry:
+    by_id = {entry.id: entry for entry in entries}
+    if name in by_id:
+        return by_id[name]
+    found = [entry for entry in by_id.values() if bare_name(entry.id) == name]
+    if len(found) != 1:
+        raise io.UnusableError(f"case must be one of {', '.join(by_id)}, not {name!r}")
+    return found[0]
 
 
 def _draw(pictures: Path, suffix: str, reports: list[CaseReport]) -> None:

@@ -415,6 +415,15 @@ def test_an_unknown_case_is_refused_by_naming_those_there_are(refimpl, golden, d
     assert_one_sentence(err, f"case must be one of {INT8}, {FP32}, not 'nothing'")
 
 
+def test_a_case_may_be_named_without_its_digest(refimpl, tmp_path):
+    out = tmp_path / "set"
+    refimpl(f"vectors {out} --operator pssa {SMALL} --arithmetic int8 --rounding floor")
+    (case,) = out.glob("pssa-*")
+    for name in (case.name, INT8):
+        status, said, _ = refimpl(f"check {out} {out} --case {name}")
+        assert (status, f"ok    {case.name} output" in said) == (0, True)
+
+
 def test_verify_notices_a_change_in_a_file_that_check_does_not_read(refimpl, golden, device):
     (golden / INT8 / "x.hex").write_text("00\n")
     assert refimpl(f"check {golden} {device}")[0] == 0

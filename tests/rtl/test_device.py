@@ -12,7 +12,7 @@ from hwsim.rtl.registers import Device
 from hwsim.rtl.sets import read_set
 from hwsim.workload import Gemm
 from refimpl import io
-from refimpl.vectors.case import Choices
+from refimpl.vectors.case import Choices, bare_name
 from refimpl.vectors.stimuli import Sizes, random_cases
 from refimpl.vectors.write import About, Written, set_files
 
@@ -97,15 +97,16 @@ def test_layers_of_the_trained_network_on_a_photograph_are_right(
         *("--arithmetic", "int8", "--files", "npy,hex"),
     )
     assert code == 0, said
-    cases = ("conv1-conv2d-int8", layer)
+    ids = {bare_name(case): case for case in read_set(golden)}
+    cases = (ids["conv1-conv2d-int8"], ids[layer])
     done = run_set(golden, tmp_path / "device", work=work, cases=cases)
     code, said = refimpl(
         *("check", golden, tmp_path / "device", "--case", cases[0], "--case", cases[1])
     )
     assert code == 0, said
     assert said.count(": exact, ") == 4 + 8
-    everything = run_set(golden, tmp_path / "unused", work=work, cases=(cases[0], LEFT_OUT))
-    assert "must be one of conv2d" in everything.excluded[LEFT_OUT]
+    everything = run_set(golden, tmp_path / "unused", work=work, cases=(cases[0], ids[LEFT_OUT]))
+    assert "must be one of conv2d" in everything.excluded[ids[LEFT_OUT]]
     assert tuple(done.cases) == cases
 
 
