@@ -1,4 +1,8 @@
-"""Photographs: a file of the user's, or one that scikit-image ships."""
+"""Photographs: a file of the user's, or one that scikit-image ships.
+
+A user's file is one that every decoder reads alike, of at most 8 bits a channel: pixels feed
+vectors, and what a decoder rounds (a lossy file, a deeper one, another colour space) is its own.
+"""
 
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +19,12 @@ PHOTOGRAPHS = {
     "coffee": "Rachel Michetti, CC0",
 }
 
+LOSSLESS = ("PNG", "BMP", "PPM", "TIFF")
+COLOURS = ("1", "L", "P", "RGB", "LA", "PA", "RGBA", "RGBX")  # Pillow's: to RGB without rounding
+EXACT_TIFF = ("raw", "packbits", "group3", "group4", "lzma", "zstd", "tiff_ccitt", "tiff_lzw",
+              "tiff_deflate", "tiff_adobe_deflate")  # fmt: skip
+BITS_PER_SAMPLE = 258  # tag of TIFF 6.0, section 8
+
 
 def read_photograph(name: str) -> tuple[Array, dict[str, Any]]:
     """Read a photograph as uint8 (h, w, 3): a file, or one of scikit-image's by name.
@@ -24,7 +34,8 @@ def read_photograph(name: str) -> tuple[Array, dict[str, Any]]:
     Raises
     ------
     UnusableError
-        If there is no such file or photograph, or it cannot be decoded.
+        If there is no such file or photograph, or it cannot be decoded, or is not lossless, or has
+        more than 8 bits a channel.
     """
     path = Path(name)
     if path.is_file():
@@ -44,9 +55,46 @@ def _decode_image(path: Path) -> Array:
     image = _imaging()
     try:
         with image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
+            wrong = _inexact(picture)
+            if not wrong:
+                return np.asarray(picture.convert("RGB"))
     except (OSError, ValueError, image.DecompressionBombError) as error:
         raise UnusableError(f"{path} must be a picture that Pillow can read") from error
+    raise UnusableError(
+        f"{path} must be a lossless picture ({', '.join(LOSSLESS)}) of 8 bits a channel, grey or "
+        f"RGB and opaque, not {wrong}: convert it to an 8-bit PNG first, and give that"
+    )
+
+
+def _inexact(picture: Any) -> str:
+    """What makes a picture's pixels a decoder's choice; empty if nothing does."""
+    if picture.format not in LOSSLESS:
+        return str(picture.format)
+    compression = picture.info.get("compression", "raw")
+    if picture.format == "TIFF" and compression not in EXACT_TIFF:
+        return f"a TIFF compressed by {compression}"
+    deep = _depth(picture)
+    if deep:
+        return deep
+    if picture.mode not in COLOURS:
+        return f"one of mode {picture.mode}"
+    if picture.has_transparency_data:
+        alpha = np.asarray(picture.convert("RGBA"))[..., 3]
+        return "a transparent one" if (alpha < 255).any() else ""
+    return ""
+
+
+def _depth(picture: Any) -> str:
+    """What a picture's channels have that 8 bits do not hold as they are; empty if nothing."""
+    if picture.format == "TIFF":
+        bits = max(picture.tag_v2.get(BITS_PER_SAMPLE, (1,)))
+        return f"one of {bits} bits a channel" if bits > 8 else ""
+    decoder, _, _, arguments = picture.tile[0]
+    raw, *more = arguments if isinstance(arguments, tuple) else (arguments,)
+    if decoder.startswith("ppm") and more[0] != 255:
+        return f"one whose channels go up to {more[0]}"
+    stored = str(raw).partition(";")[2]
+    return f"one whose pixels are stored as {raw}" if stored[:2] in ("15", "16") else ""
 
 
 def _imaging() -> Any:

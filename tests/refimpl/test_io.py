@@ -2,7 +2,6 @@
 
 import json
 import pickle
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -401,34 +400,3 @@ def test_a_report_is_complete_or_absent(tmp_path, monkeypatch):
         io.write_text(tmp_path / "v.json", '{"new": 1}')
     assert [path.name for path in tmp_path.iterdir()] == ["v.json"]
     assert (tmp_path / "v.json").read_text() == "{}"
-
-
-def test_a_picture_is_read_as_pixels_with_its_hash_and_where_it_is_from(tmp_path):
-    image = pytest.importorskip("PIL.Image")
-    pixels = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
-    image.fromarray(pixels).save(tmp_path / "a.png")
-    got, said = io.read_photograph(str(tmp_path / "a.png"))
-    np.testing.assert_array_equal(got, pixels)
-    assert said == {
-        "image": "a.png",
-        "image_licence": "the user's own",
-        "pixels_sha256": sha256(pixels.tobytes()).hexdigest(),
-    }
-
-
-def test_no_picture_is_refused_in_one_sentence(tmp_path):
-    pytest.importorskip("PIL.Image")
-    (tmp_path / "a.png").write_text("no picture")
-    with pytest.raises(io.UnusableError, match=r"a\.png must be a picture that Pillow can read"):
-        io.read_photograph(str(tmp_path / "a.png"))
-    with pytest.raises(io.UnusableError, match="image must be a file or one of astronaut, chelsea"):
-        io.read_photograph("nobody")
-
-
-@pytest.mark.parametrize("name", io.PHOTOGRAPHS)
-def test_the_named_photographs_are_there_with_their_licences(name):
-    pytest.importorskip("skimage")
-    pixels, said = io.read_photograph(name)
-    assert pixels.dtype == np.uint8
-    assert pixels.shape[2] == 3
-    assert said["image_licence"] == io.PHOTOGRAPHS[name]
