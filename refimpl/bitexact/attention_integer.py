@@ -1,12 +1,15 @@
 """Global and local attention in integers, every stage between.
 
     q, k, v        1×1 convolutions of x, each requantised (stages q_accumulator … q)
-    scores         Σ_d (q − z_q)·(k − z_k), int32
+    scores         Σ_d (q − z_q)·(k − z_k), in "accumulator_scores"
     softmax        "float": z = R(fl32(scores)·score_scale), then ``softmax`` in declared floats
                    and probabilities over a denominator; "integer": ``softmax`` with a table
                    normalise "none": weights = rule(scores·m/2^s), saturated, zero point 0
-    context        Σ_t p·(v − z_v), int32
+    context        Σ_t p·(v − z_v), in "accumulator_context"
     output         rule(context·m/2^s) + z_y, saturated; p's denominator is in the factor
+
+The sums are int32 that wraps unless declared otherwise; a sum of products of int16 needs more, and
+seeded cases declare 48 bits.
 
 With floating probabilities (bf16) the context is summed in floats as "accumulation_context"
 declares, of values v − z_v, which are exact; output = cast(R(context·output_factor) + z_y).
@@ -34,7 +37,7 @@ from refimpl.bitexact.formats import (
     to_integers,
 )
 from refimpl.bitexact.integer_operators import centre, conv2d_integer, scaled
-from refimpl.bitexact.integer_sum import integer_accumulator, sum_integers
+from refimpl.bitexact.integer_sum import IntegerAccumulator, integer_accumulator, sum_integers
 from refimpl.bitexact.mac import accumulate
 from refimpl.bitexact.requantise import factor_of, requantise
 from refimpl.bitexact.softmax import ROW_STAGES, probabilities, softmax_float, softmax_integer
@@ -61,9 +64,9 @@ def _attention(
         stages |= projected(which, tensors, attributes)
     q, k, v = (centre(stages[which], attributes[f"{which}_zero"]) for which in "qkv")
     tokens = arrange(q, k, v, attributes)
-    of = integer_accumulator(attributes.get("accumulator_scores", {"order": "d"}))
-    scores = sum_integers(tokens.queries, tokens.keys, of).total
-    stages["scores"] = to_integers(scores, of.carrier).reshape(tokens.scores)
+    of = sums_of(attributes, "scores")
+    scores = to_integers(sum_integers(tokens.queries, tokens.keys, of).total, of.carrier)
+    stages["scores"] = scores.reshape(tokens.scores)
     stages |= _weights(scores, tokens, tensors, attributes)
     last = "weights" if attributes.get("normalise", "softmax") == "none" else "probabilities"
     return stages | _gathered(stages[last], tokens, tensors, attributes)
@@ -84,11 +87,21 @@ def projected(which: str, tensors: Tensors, attributes: Attributes) -> Stages:
     return {**prefixed(f"{which}_", shown), which: found["output"]}
 
 
+def sums_of(attributes: Attributes, which: str) -> IntegerAccumulator:
+    """What sums the "scores" over channels d, or the "context" over keys t."""
+    loops = {"scores": "d", "context": "t"}[which]
+    return integer_accumulator({"order": loops, **(attributes.get(f"accumulator_{which}") or {})})
+
+
+def of_context(attributes: Attributes) -> Attributes:
+    """Attributes of what follows the context: its accumulator is the one that is scaled."""
+    return {**attributes, "accumulator": attributes.get("accumulator_context")}
+
+
 def _weights(scores: Array, tokens: Tokens, tensors: Tensors, attributes: Attributes) -> Stages:
     """What each query gives each key, from the scores: stages, the last one the weights."""
     if attributes.get("normalise", "softmax") == "none":
-        factor, rule = factor_of(tensors, "weights_"), attributes["rounding"]
-        before = np.where(tokens.inside, requantise(scores, factor, rounding=rule), 0)
+        before = np.where(tokens.inside, scores_before_clip(scores, tensors, attributes), 0)
         name = format_of(tensors["x"]).name
         return {
             "weights_before_clip": to_integers(before, "int32").reshape(tokens.scores),
@@ -97,7 +110,8 @@ def _weights(scores: Array, tokens: Tokens, tensors: Tensors, attributes: Attrib
     declared = attributes.get("softmax", {})
     inside = np.broadcast_to(tokens.inside, scores.shape)
     if declared.get("kind", "float") == "integer":
-        return _shaped(softmax_integer(scores, inside, declared, tensors), tokens)
+        bits = sums_of(attributes, "scores").bits
+        return _shaped(softmax_integer(scores, inside, declared, tensors, bits), tokens)
     to = default_cast(declared.get("format", "fp32"))
     real = decode(encode(scores.astype(np.float64), Cast(format="fp32")))
     scale = decode(encode(np.array(attributes["score_scale"]), Cast(format="fp32")))
@@ -106,6 +120,16 @@ def _weights(scores: Array, tokens: Tokens, tensors: Tensors, attributes: Attrib
     stages: Stages = {"scaled_scores": logits, **found}
     stages["probabilities"] = probabilities(a, attributes.get("probabilities"))
     return _shaped(stages, tokens)
+
+
+def scores_before_clip(scores: Array, tensors: Tensors, attributes: Attributes) -> Array:
+    """Scores as weights, before they are clipped to the format of x."""
+    return requantise(
+        scores,
+        factor_of(tensors, "weights_"),
+        rounding=attributes["rounding"],
+        bits=max(sums_of(attributes, "scores").bits, 32),
+    )
 
 
 def _shaped(stages: Stages, tokens: Tokens) -> Stages:
@@ -122,11 +146,11 @@ def _gathered(a: Array, tokens: Tokens, tensors: Tensors, attributes: Attributes
     name = format_of(tensors["x"]).name
     if format_of(a).kind == "float":
         return _gathered_in_floats(weights, tokens, attributes, name)
-    of = integer_accumulator(attributes.get("accumulator_context", {"order": "t"}))
+    of = sums_of(attributes, "context")
     context = tokens.image(sum_integers(integers_of(weights), tokens.values, of).total)
     return {
         "context": to_integers(context, of.carrier),
-        **scaled(context, tensors, attributes, name),
+        **scaled(context, tensors, of_context(attributes), name),
     }
 
 

@@ -126,8 +126,10 @@ def denominator_of(declared: Mapping[str, Any] | None) -> int:
     return int(chosen.get("denominator", largest))
 
 
-def softmax_integer(scores: Array, inside: Array, declared: Attributes, tensors: Tensors) -> Stages:
-    """Stages of the integer softmax of int64 rows (…, t); the last one the probabilities.
+def softmax_integer(
+    scores: Array, inside: Array, declared: Attributes, tensors: Tensors, bits: int = 32
+) -> Stages:
+    """Stages of the integer softmax of rows (…, t) of ``bits`` bits; the last one probabilities.
 
     Raises
     ------
@@ -136,7 +138,7 @@ def softmax_integer(scores: Array, inside: Array, declared: Attributes, tensors:
     """
     softmax_of(declared, "integer")
     maximum = integer_maximum(scores, inside)
-    index = integer_index(scores, maximum, inside, declared, tensors)
+    index = integer_index(scores, maximum, inside, declared, tensors, bits)
     powers = integer_powers(index, inside, declared, tensors)
     total = integer_row_sum(powers)
     inverse = integer_reciprocal(total, declared)
@@ -151,22 +153,27 @@ def softmax_integer(scores: Array, inside: Array, declared: Attributes, tensors:
 
 
 def integer_maximum(scores: Array, inside: Array) -> Array:
-    """The largest score of each row that counts, int32."""
+    """The largest score of each row that counts, in the format of the scores."""
     seen = np.where(inside, integers_of(scores), -(2**62))
-    return to_integers(seen.max(axis=-1, keepdims=True), "int32")
+    return to_integers(seen.max(axis=-1, keepdims=True), format_of(scores).name)
 
 
 def integer_index(
-    scores: Array, maximum: Array, inside: Array, declared: Attributes, tensors: Tensors
+    scores: Array,
+    maximum: Array,
+    inside: Array,
+    declared: Attributes,
+    tensors: Tensors,
+    bits: int = 32,
 ) -> Array:
-    """How far each score is below the maximum, in steps of the table, uint16."""
+    """How far each score of ``bits`` bits is below the maximum, in steps of the table, uint16."""
     below = np.where(inside, integers_of(maximum) - integers_of(scores), 0)
     index = requantise(
         below,
         factor_of(tensors, "softmax_"),
         rounding=declared.get("rounding", "half_up"),
         channel_axis=below.ndim - 1,
-        bits=33,  # the difference of two int32
+        bits=max(bits, 32) + 1,  # the difference of two
     )
     return to_integers(np.clip(index, 0, 2 ** declared.get("index_bits", 8) - 1), "uint16")
 

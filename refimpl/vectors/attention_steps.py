@@ -10,6 +10,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import accumulation_of
 from refimpl.bitexact.attention_float import projected as projected_float
+from refimpl.bitexact.attention_integer import of_context, scores_before_clip, sums_of
 from refimpl.bitexact.attention_integer import projected as projected_integer
 from refimpl.bitexact.call import Attributes
 from refimpl.bitexact.float_operators import operand, rounded
@@ -25,9 +26,8 @@ from refimpl.bitexact.formats import (
     to_integers,
 )
 from refimpl.bitexact.integer_operators import clip, scaled
-from refimpl.bitexact.integer_sum import integer_accumulator, sum_integers
+from refimpl.bitexact.integer_sum import sum_integers
 from refimpl.bitexact.mac import accumulate
-from refimpl.bitexact.requantise import factor_of, requantise
 from refimpl.vectors.case import Case
 from refimpl.vectors.integer_steps import requantised_steps
 from refimpl.vectors.softmax_steps import QKV, inside, softmax_steps, tokens_of
@@ -81,7 +81,7 @@ def _scores(case: Case) -> list[Step]:
     def scores(arrays: Arrays, attributes: Attributes) -> Array:
         tokens = tokens_of(case, arrays)
         if integer:
-            of = integer_accumulator(attributes.get("accumulator_scores", {"order": "d"}))
+            of = sums_of(attributes, "scores")
             total = sum_integers(tokens.queries, tokens.keys, of).total
             return to_integers(total, of.carrier).reshape(tokens.scores)
         declared = accumulation_of(attributes, "accumulation_scores", loops="d")
@@ -120,8 +120,7 @@ def _unnormalised(case: Case) -> list[Step]:
         return encode(masked, cast_of(t.get("probabilities"), name))
 
     def scaled_scores(a: Arrays, t: Attributes) -> Array:
-        factor = factor_of({key: a[key] for key in factors}, "weights_")
-        value = requantise(integers_of(a["scores"]), factor, rounding=t["rounding"])
+        value = scores_before_clip(integers_of(a["scores"]), {key: a[key] for key in factors}, t)
         return to_integers(np.where(inside(case, a), value, 0), "int32")
 
     if not is_integer(case):
@@ -203,7 +202,7 @@ def _gathered_integers(case: Case, weights: str) -> list[Step]:
 
     def context(arrays: Arrays, attributes: Attributes) -> Array:
         tokens = tokens_of(case, arrays)
-        of = integer_accumulator(attributes.get("accumulator_context", {"order": "t"}))
+        of = sums_of(attributes, "context")
         rows = integers_of(arrays[weights])
         rows = rows.reshape(len(tokens.queries), -1, tokens.keys.shape[2])
         total = sum_integers(rows, tokens.values, of).total
@@ -213,7 +212,7 @@ def _gathered_integers(case: Case, weights: str) -> list[Step]:
 
     def before(a: Arrays, t: Attributes) -> Array:
         tensors = {key: a[key] for key in factors}
-        return scaled(integers_of(a["context"]), tensors, t, name)["before_clip"]
+        return scaled(integers_of(a["context"]), tensors, of_context(t), name)["before_clip"]
 
     def clipped(a: Arrays, t: Attributes) -> Array:
         return clip(integers_of(a["before_clip"]), t, t.get("output_format", name))

@@ -14,12 +14,14 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact import random
+from refimpl.bitexact.describe import INTEGER_SUMS
 from refimpl.bitexact.formats import default_cast, encode, format_named, to_integers
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
 from refimpl.bitexact.softmax import exp_table
 from refimpl.ops.shift_product import FOUR_DIRECTIONS
 
 Shapes: TypeAlias = dict[str, tuple[int, ...]]
+WIDE = 48  # bits of an accumulator that holds sums of products of int16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,7 @@ def _integer_attention(*, local: bool) -> Callable[..., tuple[dict[str, Array], 
     def call(arithmetic: str, name: str, of: Extent, rounding: str) -> Any:
         bits = format_named(arithmetic).bits
         one = _deviation(bits)
+        top = 29 if bits <= 8 else 63 - (WIDE + 1) - 1  # of differences of two scores
         tensors = {
             tensor: _uniform(name, tensor, shape, arithmetic)
             for tensor, shape in _attention_shapes(of).items()
@@ -138,14 +141,16 @@ def _integer_attention(*, local: bool) -> Callable[..., tuple[dict[str, Array], 
             tensors |= _factors(name, f"_{which}", of.o, spread, bits)
         tensors |= _factors(name, "", of.o, 255 * one, bits)  # of a row with one weight
         tensors |= {
-            "softmax_multiplier": np.array([2**29], np.int32),
-            "softmax_shift": np.array([29 + max(2 * bits - 9, 0)], np.int8),
+            "softmax_multiplier": np.array([2**top], np.int32),
+            "softmax_shift": np.array([top + max(2 * bits - 9, 0)], np.int8),
             "exp_table": exp_table(1 / 32, 8, 65535),
         }
         zeros = {"x_zero": -1, "q_zero": 1, "k_zero": -2, "v_zero": 2, "y_zero": 1}
+        sums = INTEGER_SUMS["global_attention"] if bits > 8 else ()
         return tensors, {
             **_attention_attributes(of, local=local),
             **zeros,
+            **{each: {"bits": WIDE} for each in sums},
             "rounding": rounding,
             "score_scale": 2.0 ** (5 - 2 * bits) / isqrt(of.o * of.c),
         }
@@ -213,7 +218,7 @@ def _integer_backward(
         zeros = {"x_zero": -1, "dy_zero": 1, "dx_zero": 2}
         zeros |= {"dproduct_zero": -2} if shifts else {}
         zeros |= {"upstream_zero": 3} if operator == "xvolution_backward" else {}
-        wide = {"bits": 48 if format_named(arithmetic).bits > 8 else 32}
+        wide = {"bits": WIDE if format_named(arithmetic).bits > 8 else 32}
         sums = {f"accumulator_{each}": wide for each in ("dx", "dw")}
         sums |= {"accumulator_shares": wide} if shifts else {}
         sums |= {"accumulator": wide} if operator == "xvolution_backward" else {}
@@ -237,7 +242,7 @@ def _integer_training(arithmetic: str, name: str, of: Extent, rounding: str) -> 
             **_floats(name, "fp32", {f"gamma{end}": (of.o,), f"beta{end}": (of.o,)}),
         }
     zeros = {"x_zero": -1, "t_zero": 5, "y_zero": 1}
-    wide = {"bits": 48 if bits > 8 else 32}
+    wide = {"bits": WIDE if bits > 8 else 32}
     factor = 2.0 ** (bits - 2)  # the sum of two normalised branches deviates by about 2
     declared = {"eps": 1e-5, "output_factor": factor, "accumulator": wide, "rounding": rounding}
     return tensors, {**_geometry(of), **SHIFTS, **zeros, **declared}

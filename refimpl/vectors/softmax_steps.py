@@ -4,6 +4,7 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import accumulation_of
+from refimpl.bitexact.attention_integer import sums_of
 from refimpl.bitexact.call import Attributes
 from refimpl.bitexact.float_operators import operand
 from refimpl.bitexact.formats import decode, default_cast, encode, format_of
@@ -107,6 +108,7 @@ def _integer_softmax(case: Case, stage: str) -> Step:
     declared = case.attributes["softmax"]
     factors = tuple(name for name in case.tensors if name.startswith("softmax_"))
     table = declared.get("table", "exp_table")
+    bits = sums_of(case.attributes, "scores").bits
 
     lines: dict[str, tuple[tuple[str, ...], Compute]] = {
         "row_maximum": (
@@ -115,7 +117,9 @@ def _integer_softmax(case: Case, stage: str) -> Step:
         ),
         "exp_input": (
             ("scores", "row_maximum", *QKV, *factors),
-            lambda a, _: integer_index(a["scores"], a["row_maximum"], inside(case, a), declared, a),
+            lambda a, _: integer_index(
+                a["scores"], a["row_maximum"], inside(case, a), declared, a, bits
+            ),
         ),
         "exp_output": (
             ("exp_input", "scores", *QKV, table),

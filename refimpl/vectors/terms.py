@@ -13,6 +13,7 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import Accumulation, accumulation_of, term_order
+from refimpl.bitexact.attention_integer import sums_of
 from refimpl.bitexact.backward_integer import accumulator_of
 from refimpl.bitexact.call import geometry_of, groups_of, reached
 from refimpl.bitexact.formats import decode, to_integers
@@ -74,7 +75,7 @@ def _declared(case: Case, key: str, loops: str) -> Declared:
         return accumulation_of(case.attributes, f"accumulation_{key}", loops=loops)
     if key in ("dx", "dw"):
         return accumulator_of(case.attributes, key)
-    return integer_accumulator(case.attributes.get(f"accumulator_{key}", {"order": loops}))
+    return sums_of(case.attributes, key)
 
 
 def _ordered(sizes: dict[str, int], of: Declared) -> Array:
@@ -94,7 +95,7 @@ def _projection(case: Case, arrays: Arrays, stage: str, index: Index) -> Terms |
     x = places(arrays, "x")
     seen = strided(x, case.attributes) if which == "q" else x
     of = (
-        integer_accumulator(None)
+        integer_accumulator(case.attributes.get("accumulator"))
         if is_integer(case)
         else accumulation_of({k: v for k, v in case.attributes.items() if k == "accumulation"})
     )

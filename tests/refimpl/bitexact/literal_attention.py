@@ -12,10 +12,22 @@ import numpy as np
 
 from refimpl.bitexact.formats import FORMATS, decode
 from tests.refimpl.bitexact.fractions_model import nearest
-from tests.refimpl.bitexact.literal import RULES, clip, wrap32
+from tests.refimpl.bitexact.literal import RULES
+from tests.refimpl.bitexact.literal import clip as clipped
 
 FP32 = FORMATS["fp32"]
 LOG2_E = Fraction(round(mpmath.mpf(2) ** 100 / mpmath.log(2)), 2**100)  # needs 24 bits of it
+
+
+def held(total, attributes, name):
+    """A sum in the accumulator that is declared under a name: int32 unless it says otherwise."""
+    half = 2 ** (attributes.get(name, {}).get("bits", 32) - 1)
+    return (total + half) % (2 * half) - half
+
+
+def clip(value, tensors):
+    """Saturated to the format of the image."""
+    return clipped(value, *FORMATS[tensors["x"].dtype.name].limits)
 
 
 def exact_exp(x):
@@ -129,11 +141,10 @@ def project_integer(which, tensors, attributes, pixel):
             (int(x[n, c, y, z]) - attributes["x_zero"]) * int(w[o, c, 0, 0])
             for c in range(w.shape[1])
         )
-        biased = wrap32(total + int(tensors[f"b_{which}"][o]))
+        biased = held(total + int(tensors[f"b_{which}"][o]), attributes, "accumulator")
         factor = int(tensors[f"multiplier_{which}"][o]), int(tensors[f"shift_{which}"][o])
-        out.append(
-            clip(RULES[attributes["rounding"]](biased, *factor) + attributes[f"{which}_zero"])
-        )
+        scaled = RULES[attributes["rounding"]](biased, *factor) + attributes[f"{which}_zero"]
+        out.append(clip(scaled, tensors))
     return out
 
 
@@ -158,8 +169,13 @@ def attention_integer(tensors, attributes, *, local):
                 row = [
                     None
                     if key is None
-                    else sum(
-                        (q[d] - attributes["q_zero"]) * (key[d] - attributes["k_zero"]) for d in own
+                    else held(
+                        sum(
+                            (q[d] - attributes["q_zero"]) * (key[d] - attributes["k_zero"])
+                            for d in own
+                        ),
+                        attributes,
+                        "accumulator_scores",
                     )
                     for key in keys
                 ]
@@ -180,10 +196,12 @@ def gathered(p, column, o, tensors, attributes):
         for a, v in zip(p, column, strict=True):
             total = nearest(total + nearest(a * v, FP32), FP32)
         factor = nearest(Fraction(attributes["output_factor"]), FP32)
-        return total, clip(round(nearest(total * factor, FP32)) + attributes["y_zero"])
-    total = wrap32(sum(a * v for a, v in zip(p, column, strict=True)))
+        return total, clip(round(nearest(total * factor, FP32)) + attributes["y_zero"], tensors)
+    total = sum(a * v for a, v in zip(p, column, strict=True))
+    total = held(total, attributes, "accumulator_context")
     factor = int(tensors["multiplier"][o]), int(tensors["shift"][o])
-    return total, clip(RULES[attributes["rounding"]](total, *factor) + attributes["y_zero"])
+    scaled = RULES[attributes["rounding"]](total, *factor) + attributes["y_zero"]
+    return total, clip(scaled, tensors)
 
 
 def weights_of(row, tensors, attributes):
@@ -192,7 +210,7 @@ def weights_of(row, tensors, attributes):
         factor = int(tensors["weights_multiplier"][0]), int(tensors["weights_shift"][0])
         rule = RULES[attributes["rounding"]]
         before = [0 if s is None else rule(s, *factor) for s in row]
-        return {"weights_before_clip": before, "weights": [clip(each) for each in before]}
+        return {"weights_before_clip": before, "weights": [clip(each, tensors) for each in before]}
     declared = attributes.get("softmax", {})
     if declared.get("kind") == "integer":
         return integer_softmax_row(row, tensors, declared)

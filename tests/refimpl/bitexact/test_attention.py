@@ -6,6 +6,8 @@ import pytest
 from refimpl.bitexact.formats import decode, default_cast, encode
 from refimpl.bitexact.operators import PIPELINES
 from refimpl.bitexact.softmax import exp_table
+from refimpl.vectors.case import Choices
+from refimpl.vectors.stimuli import Sizes, random_cases
 from tests.refimpl.bitexact import literal_attention
 
 both = pytest.mark.parametrize("local", [False, True], ids=["global", "local"])
@@ -66,9 +68,33 @@ def test_every_stage_of_integer_attention_is_what_loops_in_python_integers_say(c
     tensors, attributes = integer_call(sorted(CHOICES).index(choice))
     tensors["mine"] = np.linspace(0, 1, 33).astype(np.float32) ** 2
     attributes |= CHOICES[choice] | ({} if local else {"heads": 2})
-    stages = PIPELINES["local_attention" if local else "global_attention", "int8"](
-        tensors, attributes
-    )
+    must_be_what_loops_say(tensors, attributes, "int8", local=local)
+
+
+DECLARED = {
+    "default": {},
+    "integer table": {"softmax": {"kind": "integer"}},
+    "none": {"normalise": "none"},
+    "int32 that wraps": {
+        each: {"bits": 32} for each in ("accumulator", "accumulator_scores", "accumulator_context")
+    },
+}
+
+
+@both
+@pytest.mark.parametrize("choice", DECLARED)
+def test_seeded_attention_of_int16_is_what_loops_in_python_integers_of_48_bits_say(choice, local):
+    operator = "local_attention" if local else "global_attention"
+    sizes = Sizes(batch=1, channels=3, outputs=6, height=4, width=3)
+    choices = Choices(arithmetics=("int16",), declared=DECLARED[choice])
+    (case,) = random_cases([operator], sizes, choices)
+    stages = must_be_what_loops_say(case.tensors, case.attributes, "int16", local=local)
+    assert (np.abs(decode(stages["scores"])).max() >= 2**31) == (choice != "int32 that wraps")
+
+
+def must_be_what_loops_say(tensors, attributes, arithmetic, *, local):
+    operator = "local_attention" if local else "global_attention"
+    stages = PIPELINES[operator, arithmetic](tensors, attributes)
     shown, context, output = literal_attention.attention_integer(tensors, attributes, local=local)
     judged = [*shown[0]]
     between = list(stages)[list(stages).index("scores") : list(stages).index("context")]
@@ -78,6 +104,7 @@ def test_every_stage_of_integer_attention_is_what_loops_in_python_integers_say(c
         np.testing.assert_array_equal(got, [[float(each) for each in row[name]] for row in shown])
     np.testing.assert_array_equal(decode(stages["context"]), context.astype(float))
     np.testing.assert_array_equal(stages["output"], output.astype(np.int64))
+    return stages
 
 
 @both

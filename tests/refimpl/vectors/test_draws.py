@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from refimpl.bitexact.describe import described
+from refimpl.bitexact.describe import INTEGER_SUMS, described
+from refimpl.bitexact.formats import decode
 from refimpl.bitexact.operators import ALL_OPERATORS, ARITHMETICS, OPERATORS, PIPELINES
 from refimpl.vectors.case import Choices
 from refimpl.vectors.stages import is_output, stages
@@ -63,6 +64,23 @@ def test_a_seed_decides_the_output_and_outputs_are_not_all_alike(operator, arith
     assert len(np.unique(words)) > 8
     other = stages(one(operator, arithmetic, sizes, seed="1"))
     assert not np.array_equal(first[list(first)[-1]], other[list(first)[-1]])
+
+
+@pytest.mark.parametrize("arithmetic", ["int4", "int8", "int16"])
+@pytest.mark.parametrize("operator", ALL_OPERATORS)
+def test_the_accumulators_of_a_seeded_case_hold_its_sums(operator, arithmetic):
+    """None wraps: accumulators that saturate instead have the same numbers."""
+    case = one(operator, arithmetic, Sizes(channels=16, outputs=16))
+    saturating = {
+        name: {"order": loops, **case.attributes.get(name, {}), "overflow": "saturate"}
+        for name, loops in INTEGER_SUMS.get(operator, {"accumulator": "cuv"}).items()
+    }
+    now, held = (
+        PIPELINES[operator, arithmetic](case.tensors, each)
+        for each in (case.attributes, {**case.attributes, **saturating})
+    )
+    for name, stage in now.items():
+        np.testing.assert_array_equal(decode(stage), decode(held[name]), err_msg=name)
 
 
 def test_every_operator_has_a_form_in_every_arithmetic():
