@@ -17,6 +17,8 @@ Source: the composition of the definitions in ``float_operators``, ``backward_fl
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import accumulation_of
 from refimpl.bitexact.adders import BINARY32, Adders, adders_for, coarsest
@@ -54,8 +56,9 @@ def bound_outputs(
     why = unbounded(operator, attributes)
     if why:
         raise ValueError(f"a call must have a bound: {why}")
-    found = _EXPRESSIONS[operator](tensors, attributes, adders)
-    return {name: Bound(of.value, reach(of, adders)) for name, of in found.items()}
+    with np.errstate(invalid="ignore", over="ignore"):  # what is no number has no bound either
+        found = _EXPRESSIONS[operator](tensors, attributes, adders)
+        return {name: Bound(of.value, reach(of, adders)) for name, of in found.items()}
 
 
 def bound_output(

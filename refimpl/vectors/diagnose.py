@@ -73,7 +73,8 @@ def diagnose(
     tried = [Suspect(each.name, each.says, partial(run, each)) for each in known]
     findings = []
     for suspect in (*tried, *suspects):
-        computed = suspect.run(case)
+        with np.errstate(all="ignore"):  # infinities and NaNs are results here
+            computed = suspect.run(case)
         judged = {name: array for name, array in left.items() if not _unshown(name, computed)}
         total = sum(int(wrong[name].sum()) for name in judged)
         explained = 0

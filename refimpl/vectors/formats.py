@@ -147,13 +147,17 @@ def is_nan(array: Array, form: Format) -> Array:
 
 
 def canonical_nans(array: Array, form: Format) -> Array:
-    """Replace every NaN by the format's positive quiet one without payload: the same on any CPU."""
+    """Replace every NaN by the format's positive quiet one without payload: the same on any CPU.
+
+    The type stays: that of an array of bf16 or fp8 is what names its format.
+    """
     nans = is_nan(array, form)
     if not nans.any():
         return array
     bits = bits_of(array, form).copy()
     bits[nans] = QUIET_NANS[form.name]
-    return from_bits(bits, form)
+    words = from_bits(bits, form)
+    return words if form.meaning is None else words.view(array.dtype)
 
 
 QUIET_NANS = {

@@ -9,6 +9,8 @@ other.
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+
 from refimpl.arrays import Array
 from refimpl.bitexact.operators import (
     ARITHMETICS,
@@ -62,9 +64,10 @@ def recompute(stage: str, device: Arrays, case: Case) -> Local:
             have(each)
         known[name] = step.compute(known, case.attributes)
 
-    for each in steps[stage].needs:
-        have(each)
-    return Local(steps[stage].compute(known, case.attributes), tuple(given))
+    with np.errstate(all="ignore"):  # infinities and NaNs are results here
+        for each in steps[stage].needs:
+            have(each)
+        return Local(steps[stage].compute(known, case.attributes), tuple(given))
 
 
 CONVOLVING = ("conv2d", "shift_product", "pssa", "xvolution", "xvolution_fused")
