@@ -31,12 +31,11 @@ from refimpl.bitexact.formats import (
     decode,
     default_cast,
     encode,
-    format_named,
     format_of,
     integers_of,
     to_integers,
 )
-from refimpl.bitexact.integer_operators import centre, conv2d_integer, scaled
+from refimpl.bitexact.integer_operators import centre, clip, conv2d_integer, scaled
 from refimpl.bitexact.integer_sum import IntegerAccumulator, integer_accumulator, sum_integers
 from refimpl.bitexact.mac import accumulate
 from refimpl.bitexact.requantise import factor_of, requantise
@@ -168,5 +167,5 @@ def _gathered_in_floats(
         "context": rounded(context, of),
         "scaled_context": real,
         "before_clip": to_integers(total_before, "int32"),
-        "output": to_integers(total_before, format_named(name).name),
+        "output": clip(total_before, attributes, name),
     }

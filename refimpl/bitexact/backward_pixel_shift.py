@@ -34,7 +34,7 @@ from refimpl.bitexact.backward_integer import (
     weight_gradients,
 )
 from refimpl.bitexact.call import Attributes, Stages, Tensors, branch, prefixed, reached, repeated
-from refimpl.bitexact.formats import format_of, integers_of, to_integers
+from refimpl.bitexact.formats import format_of, integer_format, integers_of, to_integers
 from refimpl.bitexact.gradients import in_order, weight_rows
 from refimpl.bitexact.integer_operators import (
     SHARED,
@@ -60,7 +60,7 @@ def pssa_backward_integer(tensors: Tensors, attributes: Attributes) -> Stages:
     total = input_gradient(dy, w, product.shape, attributes)
     zero = attributes.get("dproduct_zero", 0)
     before = rescaled(total, tensors, attributes, zero, prefix="d_")
-    dproduct = to_integers(integers_of(before), attributes.get("dproduct_format", name))
+    dproduct = to_dproduct(before, attributes, name)
     here = share_here(dproduct, stages["shifted"], attributes)
     there = share_there(dproduct, tensors["x"], attributes)
     shares = summed_shares(here, there, attributes)
@@ -115,6 +115,12 @@ def xvolution_backward_integer(tensors: Tensors, attributes: Attributes) -> Stag
 def alone(attributes: Attributes) -> dict[str, Any]:
     """Attributes of one branch: limits of a fused activation are not its own."""
     return {key: value for key, value in attributes.items() if key != "clip"}
+
+
+def to_dproduct(before: Array, attributes: Attributes, name: str) -> Array:
+    """Saturate the gradient of a product to "dproduct_format", ``name`` unless declared."""
+    into = integer_format(attributes.get("dproduct_format", name), "dproduct_format")
+    return to_integers(integers_of(before), into.name)
 
 
 def share_here(dproduct: Array, copies: Array, attributes: Attributes) -> Array:

@@ -132,6 +132,7 @@ FORMATS: dict[str, NumberFormat] = {
     )
 }  # fmt: skip
 FLOATS = tuple(name for name, each in FORMATS.items() if each.kind == "float")
+INTEGERS = tuple(name for name, each in FORMATS.items() if each.kind != "float")
 _BY_DTYPE = {each.dtype: each for each in FORMATS.values()}
 
 
@@ -186,6 +187,19 @@ def format_named(name: str) -> NumberFormat:
     """
     if name not in FORMATS:
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {name!r}")
+    return FORMATS[name]
+
+
+def integer_format(name: Any, of: str) -> NumberFormat:
+    """The integer format of a name that is declared as ``of``.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if name not in INTEGERS:
+        raise ValueError(f"{of} must be an integer format, {', '.join(INTEGERS)}, not {name!r}")
     return FORMATS[name]
 
 

@@ -5,17 +5,19 @@
     shift_product    wide = (x − z_x)·(x' − z_x) ; before_clip = rule(wide) + z_t
     pssa             shift_product, then conv2d on the product with zero point z_t; or, with
                      "product": "wide", conv2d on the wide product itself (int17)
-    xvolution        conv2d and pssa, each to the output scale with zero point 0 and saturated;
-                     sum = conv + attention + z_y, saturated
+    xvolution        conv2d and pssa, each to the output scale with zero point 0 and saturated to
+                     the output's format; sum = conv + attention + z_y, saturated
     xvolution_fused  one accumulator over x (zero point z_x) and the product (z_t, or wide)
 
 Outside the image a convolution reads real 0, the zero point. A circular shift wraps; one with zero
 boundary reads real 0 too. ``integer_sum`` says what the accumulator is, ``requantise`` what a rule
-is; the output saturates to its format, or to "clip" [low, high] within it.
+is; the output saturates to "output_format", that of x unless declared, or to "clip" [low, high]
+within it.
 
 Sources: Jacob et al., arXiv:1712.05877 (2018), Eq. 4 to 7; the compositions are stated here.
 """
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -37,7 +39,13 @@ from refimpl.bitexact.call import (
     shifted,
 )
 from refimpl.bitexact.dense import convolve_narrow, pays
-from refimpl.bitexact.formats import format_named, format_of, integers_of, to_integers
+from refimpl.bitexact.formats import (
+    NumberFormat,
+    format_of,
+    integer_format,
+    integers_of,
+    to_integers,
+)
 from refimpl.bitexact.integer_output import AfterSum, after_sum
 from refimpl.bitexact.integer_sum import (
     IntegerAccumulator,
@@ -80,7 +88,7 @@ def shift_product_integer(tensors: Tensors, attributes: Attributes) -> Stages:
         bits=max(bits, 32),
     )
     stages["product_before_clip"] = to_integers(before, "int32")
-    stages["product"] = to_integers(before, attributes.get("product_format", name))
+    stages["product"] = to_product(before, attributes, name)
     return stages
 
 
@@ -171,15 +179,14 @@ def _sums(centred: Array, w: Array, geometry: ConvGeometry, of: IntegerAccumulat
 def finish(total: Array, tensors: Tensors, attributes: Attributes, name: str) -> AfterSum:
     """Add the bias to sums (n, o, i, j), requantise per output channel, saturate to ``name``."""
     of = integer_accumulator(attributes.get("accumulator"))
-    into = attributes.get("output_format", name)
     return after_sum(
         total,
         integers_of(tensors["b"]) if "b" in tensors else None,
         of,
         scaling(factor_of(tensors), rounding=attributes["rounding"], bits=of.bits),
         zero_point=attributes["y_zero"],
-        limits=limits_of(attributes, into),
-        into=format_named(into),
+        limits=limits_of(attributes, name),
+        into=output_format(attributes, name),
     )
 
 
@@ -194,17 +201,45 @@ def scaled(biased: Array, tensors: Tensors, attributes: Attributes, name: str) -
     )
     return {
         "before_clip": to_integers(before, "int32"),
-        "output": clip(before, attributes, attributes.get("output_format", name)),
+        "output": clip(before, attributes, name),
     }
 
 
+def output_format(attributes: Attributes, name: str) -> NumberFormat:
+    """The format of an output: ``name`` unless attributes declare another."""
+    return integer_format(attributes.get("output_format", name), "output_format")
+
+
 def limits_of(attributes: Attributes, name: str) -> tuple[int, int]:
-    """What an output saturates to: its format, or the declared "clip" within it."""
-    low, high = format_named(name).limits
-    least, most = attributes.get("clip", (low, high))
-    return max(low, least), min(high, most)
+    """What an output saturates to: its format, or the declared "clip" within it.
+
+    Raises
+    ------
+    ValueError
+        If the limits are not two integers, in order and within the format.
+    """
+    into = output_format(attributes, name)
+    low, high = into.limits
+    declared = attributes.get("clip", (low, high))
+    whole = isinstance(declared, Sequence) and len(declared) == 2
+    if not (whole and all(type(each) is int for each in declared)):
+        raise ValueError(f"clip must be two integers [low, high], not {declared!r}")
+    least, most = declared
+    if not low <= least <= most <= high:
+        raise ValueError(
+            f"clip must be [low, high] with low <= high, within [{low}, {high}] of the output's "
+            f"format {into.name}, not {list(declared)}"
+        )
+    return least, most
 
 
 def clip(values: Array, attributes: Attributes, name: str) -> Array:
-    """Saturate to a format, or to the declared limits (a fused activation) within it."""
-    return to_integers(np.clip(values, *limits_of(attributes, name)), name)
+    """Saturate to the output's format, or to the declared limits (a fused activation) within it."""
+    limits = limits_of(attributes, name)
+    return to_integers(np.clip(values, *limits), output_format(attributes, name).name)
+
+
+def to_product(before: Array, attributes: Attributes, name: str) -> Array:
+    """Saturate a shift product to "product_format", ``name`` unless declared."""
+    into = integer_format(attributes.get("product_format", name), "product_format")
+    return to_integers(before, into.name)

@@ -192,7 +192,7 @@ def _from_floats(case: Case) -> list[Step]:
         Step(
             stage="output",
             needs=("before_clip",),
-            compute=lambda a, _: to_integers(integers_of(a["before_clip"]), name),
+            compute=lambda a, t: clip(integers_of(a["before_clip"]), t, name),
         ),
     ]
 
@@ -215,7 +215,7 @@ def _gathered_integers(case: Case, weights: str) -> list[Step]:
         return scaled(integers_of(a["context"]), tensors, of_context(t), name)["before_clip"]
 
     def clipped(a: Arrays, t: Attributes) -> Array:
-        return clip(integers_of(a["before_clip"]), t, t.get("output_format", name))
+        return clip(integers_of(a["before_clip"]), t, name)
 
     return [
         Step(stage="context", needs=(weights, *QKV), compute=context),

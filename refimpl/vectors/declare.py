@@ -13,7 +13,8 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.describe import ATTENTION, INTEGER_SUMS, SHIFTED, SUMS, described
-from refimpl.bitexact.formats import FORMATS, default_cast, encode, to_integers
+from refimpl.bitexact.formats import FORMATS, default_cast, encode, integer_format, to_integers
+from refimpl.bitexact.integer_operators import limits_of
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
 from refimpl.bitexact.requantise import FLOAT_RULE
 from refimpl.vectors.case import Case, Choices
@@ -180,6 +181,10 @@ def _must_describe(case: Case, attributes: Mapping[str, Any], own: Mapping[str, 
     for name, words in WORDS.items():
         if name in own and own[name] not in words:
             raise ValueError(f"{name} must be {' or '.join(words)}, not {own[name]!r}")
+    if case.arithmetic not in FLOAT_ARITHMETICS:
+        limits_of(attributes, case.arithmetic)
+        for name in ("product_format", "dproduct_format"):
+            integer_format(attributes.get(name, case.arithmetic), name)
     try:
         described(case.operator, case.arithmetic, attributes)
     except (TypeError, KeyError, AttributeError) as error:

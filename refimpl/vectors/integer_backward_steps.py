@@ -16,6 +16,7 @@ from refimpl.bitexact.backward_pixel_shift import (
     share_here,
     share_there,
     summed_shares,
+    to_dproduct,
     upstream_before_clip,
 )
 from refimpl.bitexact.call import Attributes, repeated
@@ -203,10 +204,8 @@ def _rescaled(
         return rescaled(a[total], tensors, t, zero, which=which)
 
     def saturated(a: Arrays, attributes: Attributes) -> Array:
-        t, value = own(attributes), integers_of(a[before])
-        if product:
-            return to_integers(value, t.get("dproduct_format", name))
-        return clip(value, t, name)
+        t = own(attributes)
+        return to_dproduct(a[before], t, name) if product else clip(integers_of(a[before]), t, name)
 
     return [
         Step(stage=before, needs=(total, *held), compute=rule),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from refimpl.arrays import Array
 from refimpl.bitexact.call import Attributes, repeated, shifted
 from refimpl.bitexact.formats import format_of, integers_of, to_integers
-from refimpl.bitexact.integer_operators import clip, scaled
+from refimpl.bitexact.integer_operators import clip, scaled, to_product
 from refimpl.bitexact.integer_sum import integer_accumulator
 from refimpl.bitexact.requantise import factor_of, requantise
 from refimpl.vectors.case import Case
@@ -94,7 +94,7 @@ def shift_steps(prefix: str, case: Case) -> list[Step]:
         Step(
             stage=f"{prefix}product",
             needs=(own,),
-            compute=lambda a, t: to_integers(integers_of(a[own]), t.get("product_format", name)),
+            compute=lambda a, t: to_product(integers_of(a[own]), t, name),
         ),
     ]
 
@@ -132,7 +132,7 @@ def requantised_steps(
 
     def clipped(arrays: Arrays, attributes: Attributes) -> Array:
         value = integers_of(arrays[f"{p}before_clip"])
-        return clip(value, own(attributes), own(attributes).get("output_format", name))
+        return clip(value, own(attributes), name)
 
     return [
         Step(stage=f"{p}biased", needs=(f"{p}accumulator", *bias), compute=biased),

@@ -190,6 +190,33 @@ def test_records_of_other_operators_are_declared_alike(operator):
     assert any(name not in found or differ(found, plain, name) for name in plain)
 
 
+LIMITS = {"int4": (-8, 7), "uint8": (0, 255), "int16": (-(2**15), 2**15 - 1)}
+FORMATTED = [each for each in ALL_OPERATORS if "output_format" in declarable(each, "int8")]
+
+
+@pytest.mark.parametrize("into", LIMITS)
+@pytest.mark.parametrize("operator", FORMATTED)
+@pytest.mark.parametrize("more", [(), ("probabilities.format=bf16",)])
+def test_an_output_saturates_to_its_declared_format_and_so_do_the_branches_it_adds(
+    operator, into, more
+):
+    if more and operator not in ATTENTION:
+        return
+    found = lines_agree(one(operator, declare=(f"output_format={into}", *more)))
+    low, high = LIMITS[into]
+    for name in (
+        ("output", "conv_output", "attention_output") if "conv_output" in found else ("output",)
+    ):
+        assert found[name].dtype.name == into, name
+        before = found[name.replace("output", "before_clip")]
+        expected = [max(low, min(high, int(each))) for each in before.reshape(-1)]
+        assert integers_of(found[name]).reshape(-1).tolist() == expected
+    if operator == "xvolution":
+        parts = (integers_of(found[f"{each}_output"]) for each in ("conv", "attention"))
+        zero = one(operator).attributes["y_zero"]
+        np.testing.assert_array_equal(found["before_clip"], sum(parts) + zero)
+
+
 @pytest.mark.parametrize(
     ("operator", "declared"),
     [
@@ -242,6 +269,31 @@ def test_a_declaration_changes_only_cases_that_have_the_record():
 def test_what_is_no_declaration_is_refused(texts, sentence):
     with pytest.raises(ValueError, match=sentence):
         parsed(texts)
+
+
+@pytest.mark.parametrize(
+    ("operator", "text", "sentence"),
+    [
+        ("conv2d", "output_format=fp16", "output_format must be an integer format, int4, int8, "),
+        ("batch_norm", "output_format=3", "output_format must be an integer format, .* not 3"),
+        ("pssa", "product_format=bf16", "product_format must be an integer format, .* not 'bf16'"),
+        ("pssa_backward", "dproduct_format=fp32", "dproduct_format must be an integer format"),
+        ("conv2d", "clip=[60,0]", r"clip must be \[low, high\] with low <= high, within \[-128, "),
+        ("conv2d", "clip=[0,600]", r"of the output's format int8, not \[0, 600\]"),
+        ("conv2d_backward", "clip=[-200,0]", r"within \[-128, 127\] of the output's format int8"),
+        ("xvolution_training", "clip=[3]", r"clip must be two integers \[low, high\], not \[3\]"),
+        ("xvolution", "clip=[0.5,3]", r"clip must be two integers \[low, high\], not \[0.5, 3\]"),
+        ("pssa", "clip=7", r"clip must be two integers \[low, high\], not 7"),
+    ],
+)
+def test_a_format_or_limits_that_no_output_can_have_are_refused(operator, text, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        stages(one(operator, declare=[text]))
+
+
+def test_limits_may_be_those_of_a_wider_output():
+    found = stages(one("conv2d", declare=["output_format=int16", "clip=[-5,300]"]))
+    assert (found["output"].min(), found["output"].max()) == (-5, 300)
 
 
 @pytest.mark.parametrize(
