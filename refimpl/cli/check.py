@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from refimpl import io
+from refimpl.cli.options import given
 from refimpl.cli.terminal import WRONG, progress, sentences
 from refimpl.score.suspects import catalogued
 from refimpl.vectors.case import bare_name
@@ -33,6 +34,7 @@ class Tried(StrEnum):
 
 
 def check(
+    context: typer.Context,
     golden: Golden,
     device: Annotated[
         Path, typer.Argument(help="What the device wrote: <case>/<tensor>.npy, .bin or .hex.")
@@ -81,6 +83,8 @@ def check(
         manifest = io.read_manifest(golden)
         entries = chosen(manifest.cases, case)
         io.must_be_directory(device)
+        if pictures is None and "picture" in given(context):
+            raise ValueError("--picture must come with --pictures DIRECTORY, where they are drawn")
         if pictures is not None:
             io.must_be_new(pictures)
         court = io.Court(

@@ -1,7 +1,7 @@
 """What a set of vectors reaches: coverage points, in the model and in a simulator."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from refimpl import io
+from refimpl.cli.options import given
 from refimpl.cli.terminal import WRONG, progress, sentences
 from refimpl.cli.worth import (
     WIDTH,
@@ -37,6 +38,7 @@ from refimpl.vectors.case import Case
 
 
 def coverage(
+    context: typer.Context,
     golden: Annotated[
         Path | None,
         typer.Argument(
@@ -70,11 +72,10 @@ def coverage(
     """
     with sentences():
         must_be_share(fail_under)
+        _must_be_measured(golden, hits, given(context))
         if covergroup is not None:
             io.write_text(covergroup, covergroups(known_operators(operator)))
         if golden is None and hits is None:
-            if covergroup is None:
-                raise ValueError("coverage must be given a set, --hits or --covergroup")
             return
         target = declared(dut, golden)
         left_out: dict[str, str] = {}
@@ -103,6 +104,19 @@ def coverage(
     if share < fail_under:
         typer.echo(f"below {fail_under:.1%}")
         raise typer.Exit(WRONG)
+
+
+def _must_be_measured(golden: Path | None, hits: Path | None, options: Mapping[str, str]) -> None:
+    """A set or hit counts; or only covergroups, and no option that they do not read."""
+    if golden is not None and hits is not None:
+        raise ValueError("coverage must be given a set or --hits, not both")
+    if golden is not None or hits is not None:
+        return
+    if "covergroup" not in options:
+        raise ValueError("coverage must be given a set, --hits or --covergroup")
+    for name, spelt in options.items():
+        if name not in ("covergroup", "operator"):
+            raise ValueError(f"{spelt} must come with a set or --hits: --covergroup alone has none")
 
 
 def _hits(

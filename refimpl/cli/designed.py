@@ -9,6 +9,7 @@ import typer
 
 from refimpl import io
 from refimpl.bitexact.requantise import ALL_RULES
+from refimpl.cli.options import given, must_be_read
 from refimpl.cli.terminal import progress, sentences
 from refimpl.cli.worth import Declared, Operators, declared, print_excluded
 from refimpl.score.measure import covered_ids
@@ -22,6 +23,7 @@ from refimpl.vectors.write import About, Written, set_files
 
 
 def designed(
+    context: typer.Context,
     out: Annotated[Path, typer.Argument(help="Directory to create; it must not exist yet.")],
     operator: Operators = None,
     rounding: Annotated[str, typer.Option(help=f"int8: {', '.join(ALL_RULES)}.")] = "half_up",
@@ -53,6 +55,7 @@ def designed(
         cases = [case for case in every if not left_out[case.id]]
         if not cases:
             raise ValueError("designed must be given a device that can run one of the cases")
+        must_be_read(given(context), cases)
         words = ["refimpl", "designed", "SET", *(f"--operator {each}" for each in operator or ())]
         words += [] if rounding == "half_up" else [f"--rounding {rounding}"]
         words += ["--sequence"] if sequence else []

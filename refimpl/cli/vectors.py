@@ -14,7 +14,9 @@ from refimpl.arrays import Array
 from refimpl.bitexact.operators import ALL_OPERATORS, OPERATORS
 from refimpl.bitexact.operators import ARITHMETICS as KNOWN
 from refimpl.bitexact.requantise import ROUNDINGS
-from refimpl.cli.sources import NETWORKS, layer_cases, onnx_node_cases
+from refimpl.cli.options import given as given_options
+from refimpl.cli.options import must_be_read, must_have_a_source
+from refimpl.cli.sources import NETWORKS, TRAINED, layer_cases, onnx_node_cases
 from refimpl.cli.terminal import progress, sentences
 from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.measure import covered_ids
@@ -171,14 +173,20 @@ def vectors(
             dilation=dilation,
             groups=groups,
         )
+        named = given_options(context)
+        chosen = {"dut": dut is not None, "onnx": onnx is not None, "chain": chain is not None}
+        chosen["trained" if network == TRAINED else "layer"] = bool(layer)
+        sources = [name for name, there in chosen.items() if there]
+        sources += ["operator"] if operator or not sources else []
+        must_have_a_source(named, sources)
         io.must_be_new(out)
         about = About(command=_regenerate(context), tool_version=io.tool_version())
         plan = Plan()
+        of_device: list[Case] = []
         cases: list[Case] = []
         if dut is not None:
             declared = io.read_dut(dut)
-            own, excluded = dut_cases(declared, seed=seed)
-            cases += own
+            of_device, excluded = dut_cases(declared, seed=seed)
             about = replace(about, device=declared.model_dump(mode="json"), excluded=excluded)
             written = replace(written, layout=declared.memory.layout, lanes=declared.memory.lanes)
             plan = plan_of(declared)
@@ -189,10 +197,12 @@ def vectors(
             cases += onnx_node_cases(onnx, node, given or [], choices)
         if chain is not None:
             cases += chained_cases(chain.split(","), sizes, choices, seed=seed)
-        if operator or not cases:
-            named = ALL_OPERATORS if operator == ["all"] else operator or OPERATORS
-            cases += random_cases(named, sizes, choices, seed=seed)
+        if "operator" in sources:
+            of = ALL_OPERATORS if operator == ["all"] else operator or OPERATORS
+            cases += random_cases(of, sizes, choices, seed=seed)
         must_concern(cases, choices)
+        must_be_read(named, cases)
+        cases = [*of_device, *cases]
         with progress("writing", len(cases)) as advance:
             files = set_files(
                 _each(cases, advance),

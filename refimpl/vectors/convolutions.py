@@ -58,6 +58,12 @@ CONVOLUTIONS: Mapping[str, tuple[Convolution, ...]] = {
 }
 
 
+def convolves(operator: str, arithmetic: str) -> bool:
+    """Whether an operator shows the sum of a convolution: a float gradient shows none."""
+    silent = operator == "xvolution_backward" and arithmetic not in INTEGER_ARITHMETICS
+    return operator in CONVOLUTIONS and not silent
+
+
 def convolutions_of(case: Case) -> tuple[Convolution, ...]:
     """The convolutions of a case; none where its operator has none.
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact import random
-from refimpl.bitexact.describe import SUMS
+from refimpl.bitexact.describe import ATTENTION, SUMS
 from refimpl.bitexact.formats import default_cast, encode, format_named, to_integers
 from refimpl.bitexact.operators import (
     ALL_OPERATORS,
@@ -24,6 +24,7 @@ from refimpl.bitexact.operators import (
 )
 from refimpl.ops.shift_product import FOUR_DIRECTIONS
 from refimpl.vectors.case import Case, Choices, identified, ordered, shown
+from refimpl.vectors.convolutions import convolves
 from refimpl.vectors.declare import declared_case
 from refimpl.vectors.draws import Extent, drawn
 
@@ -137,6 +138,12 @@ def named_cases(
         for operator in dict.fromkeys(operators)
         for arithmetic in dict.fromkeys(choices.arithmetics)
     ]
+
+
+def sums_over_taps(operator: str, arithmetic: str) -> bool:
+    """Whether floats are summed over channels and taps: attention's 1×1 kernels have no order."""
+    floats = arithmetic in FLOAT_ARITHMETICS and operator not in ATTENTION
+    return floats and "accumulation" in SUMS[operator]
 
 
 def _geometry(sizes: Sizes) -> dict[str, Any]:
@@ -282,9 +289,10 @@ def _random_drawn(
         k=sizes.kernel, stride=sizes.stride, g=sizes.groups, d=sizes.dilation,
     )  # fmt: skip
     tensors, attributes = drawn(operator, arithmetic, name, extent, choices.rounding)
-    floats = arithmetic in FLOAT_ARITHMETICS and "accumulation" in SUMS[operator]
-    if floats and choices.order != Choices().order:
+    if sums_over_taps(operator, arithmetic) and choices.order != Choices().order:
         attributes["order"] = choices.order
+    if convolves(operator, arithmetic):
+        attributes |= shown(operator, choices)
     return Case(
         id=name,
         operator=operator,

@@ -150,6 +150,20 @@ def test_a_layer_of_a_network_on_a_picture_is_written(refimpl, tmp_path):
         ("--kernel 2", "kernel must be odd, not 2"),
         ("--height 0", "height must be at least 1, not 0"),
         ("--stride 0", "stride must be at least 1, not 0"),
+    ],
+)
+def test_bad_options_are_one_sentence_exit_2_and_leave_nothing(
+    refimpl, tmp_path, options, sentence
+):
+    status, out, err = refimpl(f"vectors {tmp_path}/set {SMALL} {options}")
+    assert (status, out) == (2, "")
+    assert_one_sentence(err, sentence)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
         ("--layer conv9_1.conv1", "layer must be one of ResNet-50 with X-volution in conv3_x's"),
         (
             "--layer conv1 --network vgg",
@@ -159,10 +173,8 @@ def test_a_layer_of_a_network_on_a_picture_is_written(refimpl, tmp_path):
         ("--layer conv1 --image nobody", "image must be a file or one of astronaut, chelsea"),
     ],
 )
-def test_bad_options_are_one_sentence_exit_2_and_leave_nothing(
-    refimpl, tmp_path, options, sentence
-):
-    status, out, err = refimpl(f"vectors {tmp_path}/set {SMALL} {options}")
+def test_a_layer_that_there_is_not_is_one_sentence(refimpl, tmp_path, options, sentence):
+    status, out, err = refimpl(f"vectors {tmp_path}/set {options}")
     assert (status, out) == (2, "")
     assert_one_sentence(err, sentence)
     assert list(tmp_path.iterdir()) == []

@@ -116,8 +116,8 @@ def test_the_arithmetic_that_a_device_declares_is_that_of_its_cases():
         cases_of(features=features, arithmetic={"rsqrt": {"kind": "table"}})
 
 
-def test_the_order_that_a_device_declares_is_that_of_every_float_sum_over_kernels():
-    operators = ["conv2d", "xvolution_training", "xvolution_backward", "global_attention"]
+def test_the_order_that_a_device_declares_is_that_of_every_float_sum_over_taps():
+    operators = ["conv2d", "xvolution_training", "xvolution_backward"]
     features = {"operators": operators, "arithmetics": ["fp32"], "order": "uvc", "kernels": [3]}
     cases, _ = cases_of(features=features)
     assert {case.attributes["order"] for case in cases} == {"uvc"}
