@@ -17,8 +17,9 @@
 kernel row, kernel column. A capital letter is the loop over tiles of a small one, whose size
 ``tiles`` gives: "Cuvc" with tiles c = 16 runs all taps of 16 channels before the next 16.
 
-``product`` is a format (each product is rounded to it, to nearest even) or "fused" (exact until it
-is added). The bias enters first (acc or total starts from it) or last (R(sum + b)).
+``product`` is a format (each product is rounded to it, as ``product_rounding`` and
+``product_overflow`` say) or "fused" (exact until it is added). A format without an infinity has
+NaN in its place. The bias enters first (acc or total starts from it) or last (R(sum + b)).
 
 Source: the recurrence is the definition, stated here; IEEE 754-2019 for each rounding.
 """
@@ -31,7 +32,15 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.bitexact.formats import FLOATS, Mode, NumberFormat, Overflow, Subnormals, format_named
+from refimpl.bitexact.formats import (
+    FLOATS,
+    Cast,
+    Mode,
+    NumberFormat,
+    Overflow,
+    Subnormals,
+    format_named,
+)
 from refimpl.bitexact.rounding import MODES, OVERFLOWS
 
 Order: TypeAlias = str
@@ -55,6 +64,8 @@ class Accumulation:
     lane_order: LaneOrder = "sequential"
     aligned_bits: int = 24
     product: str = "fp32"
+    product_rounding: Mode = "nearest_even"
+    product_overflow: Overflow = "infinity"
     format: str = "fp32"
     rounding: Mode = "nearest_even"
     overflow: Overflow = "infinity"
@@ -69,6 +80,8 @@ class Accumulation:
             ("between passes sums", self.between, ("carried", "added")),
             ("rounding", self.rounding, tuple(MODES)),
             ("overflow", self.overflow, tuple(OVERFLOWS)),
+            ("product_rounding", self.product_rounding, tuple(MODES)),
+            ("product_overflow", self.product_overflow, tuple(OVERFLOWS)),
             ("subnormals", self.subnormals, ("kept", "flushed")),
         ):
             if value not in known:
@@ -82,6 +95,11 @@ class Accumulation:
         ):
             if not least <= number <= most:
                 raise ValueError(f"{name} must be from {least} to {most}, not {number}")
+        if self.product == "fused" and self._products != ("nearest_even", "infinity"):
+            raise ValueError(
+                "product_rounding and product_overflow must be declared of products that are "
+                "rounded to a format, not of fused ones"
+            )
         _check_fp64(self)
         _check_order(self.order, self.tiles)
 
@@ -93,6 +111,32 @@ class Accumulation:
     def into(self) -> NumberFormat:
         """The accumulator's format."""
         return format_named(self.format)
+
+    @property
+    def cast(self) -> Cast:
+        """R: how a sum becomes a number of the accumulator."""
+        return Cast(
+            format=self.format,
+            rounding=self.rounding,
+            overflow=self.overflow,
+            subnormals=self.subnormals,
+        )
+
+    @property
+    def product_cast(self) -> Cast | None:
+        """How a product is rounded before it is added; None if it is fused."""
+        if self.product == "fused":
+            return None
+        return Cast(
+            format=self.product,
+            rounding=self.product_rounding,
+            overflow=self.product_overflow,
+            subnormals=self.subnormals,
+        )
+
+    @property
+    def _products(self) -> tuple[str, str]:
+        return self.product_rounding, self.product_overflow
 
     @property
     def formula(self) -> str:
@@ -114,8 +158,16 @@ class Accumulation:
         tiles = "".join(f" {k}={v}" for k, v in self.tiles.items())
         return (
             f"acc = {start} ; for {self.order}{tiles}: {group}{passes}{end} ; {r}: {self.rounding},"
-            f" overflow to {self.overflow}, subnormals {self.subnormals}"
+            f" overflow to {self.cast.beyond}, subnormals {self.subnormals}{_products_text(self)}"
         )
+
+
+def _products_text(of: Accumulation) -> str:
+    """How products are rounded, where that is not to nearest even, or has no infinity."""
+    cast = of.product_cast
+    if cast is None or (cast.rounding, cast.beyond) == ("nearest_even", "infinity"):
+        return ""
+    return f" ; R_{of.product}: {cast.rounding}, overflow to {cast.beyond}"
 
 
 def accumulation_of(
@@ -176,10 +228,9 @@ def _position(at: Mapping[str, int], sizes: Mapping[str, int]) -> int | None:
 
 
 def _check_fp64(of: Accumulation) -> None:
-    plain = ("fp64", "nearest_even", "kept")
-    if of.format == "fp64" and (
-        of.lane_order in ("exact", "aligned") or (of.product, of.rounding, of.subnormals) != plain
-    ):
+    plain = ("fp64", "nearest_even", "nearest_even", "kept")
+    chosen = (of.product, of.rounding, of.product_rounding, of.subnormals)
+    if of.format == "fp64" and (of.lane_order in ("exact", "aligned") or chosen != plain):
         raise ValueError(
             "an fp64 accumulator must take fp64 products one after another or in a tree, to "
             "nearest even, subnormals kept"

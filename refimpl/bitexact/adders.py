@@ -125,6 +125,7 @@ class Adders:
 
 
 BINARY32 = Adders()
+NEAREST = ("nearest_even", "nearest_away")
 ACCUMULATORS: Mapping[str, Mapping[str, int]] = {
     "fp32": {"precision": 24, "smallest_exponent": -126, "largest_exponent": 127},
     "bf16": {"precision": 8, "smallest_exponent": -126, "largest_exponent": 127},
@@ -179,7 +180,8 @@ def adders_for(of: Accumulation) -> Adders | str:
     Of its accumulator and its products' format the coarser counts; an exact group rounds less often
     than any tree of its terms, and is in the class of rounded adders.
     """
-    kinds = [of.into] if of.product == "fused" else [of.into, format_named(of.product)]
+    casts = [of.cast] if of.product_cast is None else [of.cast, of.product_cast]
+    kinds = [format_named(each.format) for each in casts]
     if any(each.name == "fp64" for each in kinds):
         return "it sums in binary64, and so does the reference"
     if of.lane_order == "aligned" and (of.between == "added" or of.pass_terms % of.lanes):
@@ -195,7 +197,7 @@ def adders_for(of: Accumulation) -> Adders | str:
         precision=min(each.digits for each in kinds),
         smallest_exponent=max(each.least + each.fraction for each in kinds),
         largest_exponent=min(_spare_exponent(each) for each in kinds),
-        truncates=of.rounding == "toward_zero",
+        truncates=any(each.rounding not in NEAREST for each in casts),
         flushes_subnormals=of.subnormals == "flushed",
         **aligned,
     )

@@ -32,7 +32,7 @@ def described(operator: str, arithmetic: str, attributes: Attributes) -> dict[st
 def cast_text(cast: Cast) -> str:
     """One line on a cast."""
     of = format_named(cast.format)
-    beyond = "saturates" if of.kind != "float" else f"beyond ±{of.largest:g}: {cast.overflow}"
+    beyond = "saturates" if of.kind != "float" else f"beyond ±{of.largest:g}: {cast.beyond}"
     return f"to {cast.format}, {cast.rounding}, {beyond}, subnormals {cast.subnormals}"
 
 

@@ -69,7 +69,7 @@ def pssa_float(tensors: Tensors, attributes: Attributes) -> Stages:
 def xvolution_float(tensors: Tensors, attributes: Attributes) -> Stages:
     """Scale and shift each branch (its batch normalisation as s, t), then add them."""
     of = accumulation_of(attributes)
-    wide = {**attributes, "output": _carried(of).as_json()}
+    wide = {**attributes, "output": of.cast.as_json()}
     conv = conv2d_float(branch(tensors, "c", ("x",)), wide)
     attention = pssa_float(branch(tensors, "a", ("x",)), wide)
     for stages, which in ((conv, "c"), (attention, "a")):
@@ -95,7 +95,7 @@ def xvolution_fused_float(tensors: Tensors, attributes: Attributes) -> Stages:
 def affine_float(x: Array, s: Array, t: Array, of: Accumulation) -> Array:
     """R(R(x·s) + t) per channel of (n, c, h, w), in the accumulator's format."""
     times = rounded(decode(x) * decode(s)[:, None, None], of)
-    return encode(add_rounded(decode(times), decode(t)[:, None, None], of), _carried(of))
+    return encode(add_rounded(decode(times), decode(t)[:, None, None], of), of.cast)
 
 
 def affine_fp32(x: Array, s: Array, t: Array) -> Array:
@@ -114,14 +114,14 @@ def convolve(x: Array, tensors: Tensors, attributes: Attributes, name: str) -> S
     sums = _sums(x, w, geometry, of, bias if of.bias == "first" else None)
     total = sums.total.reshape(shape)
     stages = {
-        **pass_stages(encode(sums.passes, _carried(of)), shape),
-        "accumulator": encode(total, _carried(of)),
+        **pass_stages(encode(sums.passes, of.cast), shape),
+        "accumulator": encode(total, of.cast),
     }
     if bias is not None and of.bias == "last":
         total = add_rounded(total, _like(bias, total)[:, None, None], of)
     to = cast_of(attributes.get("output"), name)
     if to.format != of.format:
-        stages["biased"] = encode(total, _carried(of))
+        stages["biased"] = encode(total, of.cast)
     return stages | {"output": encode(total, to)}
 
 
@@ -167,11 +167,4 @@ def operand(x: Array, of: Accumulation) -> Array:
 
 def rounded(wide: Array, of: Accumulation) -> Array:
     """R of exact binary64 numbers, labelled."""
-    return encode(wide, _carried(of))
-
-
-def _carried(of: Accumulation) -> Cast:
-    """The cast to the accumulator's format, in its own way."""
-    return Cast(
-        format=of.format, rounding=of.rounding, overflow=of.overflow, subnormals=of.subnormals
-    )
+    return encode(wide, of.cast)

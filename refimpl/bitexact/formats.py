@@ -22,7 +22,14 @@ import ml_dtypes
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.bitexact.rounding import MODES, OVERFLOWS, Packing, packing, round_to_words
+from refimpl.bitexact.rounding import (
+    MODES,
+    OVERFLOWS,
+    Packing,
+    Rounder,
+    packing,
+    round_to_words,
+)
 
 Kind: TypeAlias = Literal["int", "uint", "float"]
 Mode: TypeAlias = Literal["nearest_even", "nearest_away", "toward_zero"]
@@ -158,6 +165,12 @@ class Cast:
         ):
             if value not in known:
                 raise ValueError(f"{name} of a cast must be {' or '.join(known)}, not {value!r}")
+
+    @property
+    def beyond(self) -> Overflow:
+        """What a number beyond the largest becomes: NaN for an infinity where there is none."""
+        missing = self.overflow == "infinity" and not format_named(self.format).infinities
+        return "nan" if missing else self.overflow
 
     def as_json(self) -> dict[str, Any]:
         """The record as attributes hold it."""
@@ -314,12 +327,16 @@ def encode(values: Array, cast: Cast) -> Array:
     return from_words(round_to_words(given, _packing(cast)), of)
 
 
+def rounder_of(cast: Cast) -> Rounder:
+    """What ``rounding.round_to`` takes to round to a float format as the cast does."""
+    of = format_named(cast.format)
+    flush = cast.subnormals == "flushed"
+    return (*of.grid, MODES[cast.rounding], OVERFLOWS[cast.beyond], flush)
+
+
 def _packing(cast: Cast) -> Packing:
-    of, overflow = format_named(cast.format), OVERFLOWS[cast.overflow]
-    if not of.infinities and cast.overflow == "infinity":
-        overflow = OVERFLOWS["nan"]  # e4m3 has none
-    rounder = (*of.grid, MODES[cast.rounding], overflow, cast.subnormals == "flushed")
-    return packing(rounder, of.bits, of.most, of.quiet)
+    of = format_named(cast.format)
+    return packing(rounder_of(cast), of.bits, of.most, of.quiet)
 
 
 def _with_quiet_nans(values: Array) -> Array:

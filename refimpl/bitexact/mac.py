@@ -15,9 +15,9 @@ from refimpl.bitexact.accumulate import sum_float32
 from refimpl.bitexact.accumulation import LANE_ORDERS, Accumulation
 from refimpl.bitexact.dense import pays
 from refimpl.bitexact.exact_sum import LIMBS, add_exactly, round_exactly
-from refimpl.bitexact.formats import format_named
+from refimpl.bitexact.formats import rounder_of
 from refimpl.bitexact.native import has_native_lanes, is_fused, is_plain, sum_fused, sum_lanes
-from refimpl.bitexact.rounding import MODES, OVERFLOWS, Rounder, add_odd, round_to
+from refimpl.bitexact.rounding import Rounder, add_odd, round_to
 
 SEQUENTIAL, TREE, EXACT, ALIGNED = range(len(LANE_ORDERS))
 
@@ -67,13 +67,8 @@ def add_rounded(a: Array, b: Array, of: Accumulation) -> Array:
             return np.asarray(a + b)
     left, right = alike(np.float64, a, b)
     out = np.empty(left.shape)
-    _add_all(left.reshape(-1), right.reshape(-1), _adder(of), out.reshape(-1))
+    _add_all(left.reshape(-1), right.reshape(-1), rounder_of(of.cast), out.reshape(-1))
     return out
-
-
-def _adder(of: Accumulation) -> Rounder:
-    flush = of.subnormals == "flushed"
-    return (*of.into.grid, MODES[of.rounding], OVERFLOWS[of.overflow], flush)
 
 
 @njit(cache=True)
@@ -109,17 +104,14 @@ def _run_any(
     (passes, size), (n, outputs, _), pixels = sizes, rows.shape, columns.shape[2]
     total = np.empty((n, outputs, pixels))
     partial = np.empty((n, passes, outputs, pixels))
-    flush, adder = of.subnormals == "flushed", _adder(of)
-    fused = of.product == "fused"
-    into = of.into if fused else format_named(of.product)
-    products = (*into.grid, MODES["nearest_even"], OVERFLOWS["infinity"], flush)
+    adder, products = rounder_of(of.cast), rounder_of(of.product_cast or of.cast)
     for image in range(n):
         _sum_any(
             np.ascontiguousarray(rows[image], np.float64),
             np.ascontiguousarray(columns[image].T, np.float64),
             begin,
             (size, of.lanes, LANE_ORDERS.index(of.lane_order), of.aligned_bits),
-            (of.between == "carried", fused),
+            (of.between == "carried", of.product_cast is None),
             products,
             adder,
             total[image],
@@ -209,7 +201,7 @@ def _all_finite(acc: float, group: Array, count: int) -> bool:
 
 @njit(cache=True)
 def _plain_sum(acc: float, group: Array, count: int) -> float:
-    """Sum in any order: right for ∞ and NaN, and for zeros, whose sign is that of IEEE 754."""
+    """Sum in any order, to be rounded: right for ∞, NaN, and the sign of zeros by IEEE 754."""
     for lane in range(count):
         acc = acc + group[lane]
     return acc
@@ -224,7 +216,7 @@ def _add_exact(
     limbs: Array,
 ) -> float:
     if not _all_finite(acc, group, count):
-        return _plain_sum(acc, group, count)
+        return round_to(_plain_sum(acc, group, count), *adder)
     limbs[:] = 0
     add_exactly(limbs, acc)
     zeros = acc == 0
@@ -232,7 +224,7 @@ def _add_exact(
         add_exactly(limbs, group[lane])
         zeros = zeros and group[lane] == 0
     if zeros:
-        return _plain_sum(acc, group, count)
+        return round_to(_plain_sum(acc, group, count), *adder)
     return round_to(round_exactly(limbs), *adder)
 
 
@@ -245,12 +237,12 @@ def _add_aligned(
     adder: Rounder,
 ) -> float:
     if not _all_finite(acc, group, count):
-        return _plain_sum(acc, group, count)
+        return round_to(_plain_sum(acc, group, count), *adder)
     largest = abs(acc)
     for lane in range(count):
         largest = max(largest, abs(group[lane]))
     if largest == 0:
-        return _plain_sum(acc, group, count)
+        return round_to(_plain_sum(acc, group, count), *adder)
     exponent = (np.float64(largest).view(np.int64) >> 52) - 1023
     step = np.int64(exponent - aligned_bits + 1 + 1023) << 52
     unit = np.int64(step).view(np.float64)

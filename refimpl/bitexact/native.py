@@ -17,7 +17,7 @@ BLOCK = 256  # ours: pixels side by side, so that the lanes of a group stay in t
 
 def is_plain(of: Accumulation) -> bool:
     """Whether binary32 operations one after another are the description."""
-    return _is_native(of) and of.product == "fp32" and of.lanes == 1 and _is_one_pass(of)
+    return has_native_lanes(of) and of.lanes == 1 and _is_one_pass(of)
 
 
 def is_fused(of: Accumulation) -> bool:
@@ -27,7 +27,8 @@ def is_fused(of: Accumulation) -> bool:
 
 def has_native_lanes(of: Accumulation) -> bool:
     """Whether every product and every addition of the description is one of binary32."""
-    return _is_native(of) and of.product == "fp32"
+    plain = ("fp32", "nearest_even", "infinity")
+    return _is_native(of) and (of.product, of.product_rounding, of.product_overflow) == plain
 
 
 def _is_native(of: Accumulation) -> bool:

@@ -34,7 +34,7 @@ def _two_branches(case: Case, name: str) -> list[Step]:
     steps = []
     for each in convolutions_of(case):
         steps += [] if each.suffix == "_c" else shift_steps(each.prefix, name)
-        steps += [*sum_steps(each, case), *output_steps(each, case, carried(case.attributes))]
+        steps += [*sum_steps(each, case), *output_steps(each, case, of.cast)]
         steps.append(_scaled(each))
 
     def total(arrays: Arrays, attributes: Attributes) -> Array:
@@ -43,14 +43,6 @@ def _two_branches(case: Case, name: str) -> list[Step]:
 
     needs = ("conv_scaled", "attention_scaled")
     return [*steps, Step(stage="output", needs=needs, compute=total)]
-
-
-def carried(attributes: Attributes) -> Cast:
-    """The cast to the accumulator's format, in its own way."""
-    of = accumulation_of(attributes)
-    return Cast(
-        format=of.format, rounding=of.rounding, overflow=of.overflow, subnormals=of.subnormals
-    )
 
 
 def shift_steps(prefix: str, name: str) -> list[Step]:
@@ -93,7 +85,7 @@ def output_steps(each: Convolution, case: Case, to: Cast) -> list[Step]:
         Step(
             stage=f"{p}biased",
             needs=(f"{p}accumulator", *bias),
-            compute=lambda a, t: encode(biased(a), carried(t)),
+            compute=lambda a, t: encode(biased(a), accumulation_of(t).cast),
         ),
         Step(
             stage=f"{p}output",

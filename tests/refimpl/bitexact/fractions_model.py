@@ -1,10 +1,10 @@
 """Float sums in exact fractions: the judge of every accumulation. Knows nothing of binary64.
 
-A number is a pair (value, negative zero?); only finite numbers are judged.
+A number is a fraction; ∞ and NaN are Python's floats, and go through sums as they do.
 """
 
 from fractions import Fraction
-from math import floor
+from math import copysign, floor, inf, isnan, nan
 
 
 def grid(of):
@@ -19,9 +19,22 @@ def exponent_of(x):
     return e - 1 if x < Fraction(2) ** e else e
 
 
-def nearest(x, of, rounding="nearest_even", *, flush=False):
-    """Round an exact fraction; an overflow raises."""
+def beyond(x, of, rounding, overflow):
+    """What is too large for a format: an infinity, its substitute, or the largest number."""
+    largest = grid(of)[2] if x > 0 else -grid(of)[2]
+    infinite = isinstance(x, float)
+    if overflow == "saturate":
+        return largest
+    if overflow == "nan" or of.name == "fp8_e4m3":
+        return nan
+    return largest if rounding == "toward_zero" and not infinite else copysign(inf, x)
+
+
+def nearest(x, of, rounding="nearest_even", *, flush=False, overflow=None):
+    """Round an exact fraction; an overflow raises unless it is said what becomes of it."""
     digits, least, largest = grid(of)
+    if isinstance(x, float):
+        return nan if isnan(x) else beyond(x, of, rounding, overflow)
     if x == 0:
         return x
     step = Fraction(2) ** max(exponent_of(abs(x)) - digits + 1, least)
@@ -35,7 +48,9 @@ def nearest(x, of, rounding="nearest_even", *, flush=False):
         whole += rest >= half
     value = whole * step
     if value > largest:
-        raise OverflowError
+        if overflow is None:
+            raise OverflowError
+        return beyond(x, of, rounding, overflow)
     if flush and value < Fraction(2) ** (least + digits - 1):
         value = Fraction(0)
     return value if x > 0 else -value
@@ -45,16 +60,22 @@ def cut(x, step):
     return Fraction(int(x / step)) * step  # int() drops the fraction
 
 
-def accumulate(weights, values, of, start, formats):
+def accumulate(weights, values, of, start, formats, *, raises=True):
     """One sum of products in the way that ``of``, an Accumulation, declares."""
     into, flush = formats[of.format], of.subnormals == "flushed"
+    beyond_sums, beyond_products = (
+        None if raises else each for each in (of.overflow, of.product_overflow)
+    )
 
     def r(x):
-        return nearest(x, into, of.rounding, flush=flush)
+        return nearest(x, into, of.rounding, flush=flush, overflow=beyond_sums)
 
     def p(w, x):
         exact = w * x
-        return exact if of.product == "fused" else nearest(exact, formats[of.product], flush=flush)
+        if of.product == "fused":
+            return exact
+        to = formats[of.product]
+        return nearest(exact, to, of.product_rounding, flush=flush, overflow=beyond_products)
 
     terms = [p(w, x) for w, x in zip(weights, values, strict=True)]
     size = of.pass_terms or max(len(terms), 1)
@@ -69,6 +90,8 @@ def accumulate(weights, values, of, start, formats):
 
 
 def add_group(total, group, of, r):
+    if of.lane_order in ("exact", "aligned") and any(isinstance(x, float) for x in [total, *group]):
+        return r(total + sum(group))
     if of.lane_order == "exact":
         return r(total + sum(group))
     if of.lane_order == "aligned":

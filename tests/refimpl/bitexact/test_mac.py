@@ -13,6 +13,7 @@ from refimpl.bitexact.exact_sum import LIMBS, add_exactly, round_exactly
 from refimpl.bitexact.formats import FLOATS, FORMATS, decode, from_words
 from refimpl.bitexact.mac import accumulate, add_rounded
 from refimpl.bitexact.native import is_plain
+from refimpl.bitexact.rounding import MODES, OVERFLOWS
 from tests.refimpl.bitexact import fractions_model
 
 ACCUMULATORS = [name for name in FLOATS if name != "fp64"]
@@ -20,17 +21,27 @@ ACCUMULATORS = [name for name in FLOATS if name != "fp64"]
 
 @st.composite
 def descriptions(draw):
+    product = draw(st.sampled_from(["fused", "fp32", "bf16", "fp16", "fp8_e4m3"]))
     return Accumulation(
         pass_terms=draw(st.integers(0, 5)),
         between=draw(st.sampled_from(["carried", "added"])),
         lanes=draw(st.integers(1, 5)),
         lane_order=draw(st.sampled_from(["sequential", "tree", "exact", "aligned"])),
         aligned_bits=draw(st.sampled_from([3, 11, 24, 30])),
-        product=draw(st.sampled_from(["fused", "fp32", "bf16", "fp16"])),
+        product=product,
         format=draw(st.sampled_from(ACCUMULATORS)),
-        rounding=draw(st.sampled_from(["nearest_even", "nearest_away", "toward_zero"])),
+        rounding=draw(st.sampled_from(list(MODES))),
         subnormals=draw(st.sampled_from(["kept", "flushed"])),
+        **(draw(rounded_products()) if product != "fused" else {}),
     )
+
+
+@st.composite
+def rounded_products(draw):
+    return {
+        "product_rounding": draw(st.sampled_from(list(MODES))),
+        "product_overflow": draw(st.sampled_from(list(OVERFLOWS))),
+    }
 
 
 def numbers(draw, name, count, spread):
