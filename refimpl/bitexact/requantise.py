@@ -8,13 +8,14 @@ A real factor is a multiplier m and a shift s: factor = m/2^s. For an accumulato
     half_away      nearest to a·m/2^s, ties away from zero
     floor          ⌊a·m / 2^s⌋                                    truncation of two's complement
     toward_zero    a·m/2^s without its fraction                   truncation of the magnitude
-    tflite_double  h = trunc((a·m + (2³⁰ if a·m ≥ 0 else 1 − 2³⁰)) / 2³¹), then
-                   nearest to h/2^(s−31), ties away from zero
+    tflite_double  h = trunc((2^l·a·m + (2³⁰ if a·m ≥ 0 else 1 − 2³⁰)) / 2³¹), then nearest to
+                   h/2^r, ties away from zero; l = max(31 − s, 0), r = max(s − 31, 0)
     tosa_double    ⌊(a·m + 2^(s−1) ± 2³⁰) / 2^s⌋, + for a ≥ 0 and − for a < 0; the 2³⁰ where s > 31
     float_even     nearest to fl32(fl32(a)·f), ties to even; f a binary32 scale, no shift
 
-``tosa_double`` is ``tflite_double`` wherever that is defined, s ≥ 31, since ⌊(⌊p/2³¹⌋ + c)/2^r⌋ =
-⌊(p + 2³¹·c)/2^(31+r)⌋; TOSA's scaling of 32 bits without double rounding is ``half_up``. Then
+``tosa_double`` and ``tflite_double`` are the same numbers: above s = 31 since ⌊(⌊p/2³¹⌋ + c)/2^r⌋ =
+⌊(p + 2³¹·c)/2^(31+r)⌋; up to it r = 0, and h is half up alone. (TFLite holds 2^l·a in 32 bits, and
+its caller must see to that; here nothing is lost.) TOSA's other scaling is ``half_up``. Then
 y = clip(rule + zero point, low, high). All integer rules are exact in 64-bit integers: the
 multiplier must be below 2^(63 − bits of the accumulator). So each is one formula with constants of
 its own, which is what is computed (``Rule``):
@@ -23,7 +24,8 @@ its own, which is what is computed (``Rule``):
                     more if ⌊p/2^s⌋ is odd
 
 Sources: gemmlowp (Jacob et al., arXiv:1712.05877, 2018, section 2.3) for ``tflite_double``, its
-saturating rounding doubling high multiplication and rounding shift; TOSA 1.0, RESCALE, for what
+saturating rounding doubling high multiplication and rounding shift, and TensorFlow Lite's
+MultiplyByQuantizedMultiplier for the shift to the left before them; TOSA 1.0, RESCALE, for what
 ``tosa_double`` computes; ONNX QLinearConv with ONNX Runtime's binary32 scale for ``float_even``;
 the others stated here.
 """
@@ -261,8 +263,8 @@ FORMULAS: dict[str, str] = {
     "half_away": "nearest to a*m/2^s, ties away from zero",
     "floor": "floor(a*m / 2^s)",
     "toward_zero": "a*m/2^s without its fraction",
-    "tflite_double": "h = trunc((a*m + (2^30 if a*m >= 0 else 1-2^30)) / 2^31); "
-    "nearest to h/2^(s-31), ties away from zero",
+    "tflite_double": "h = trunc((2^l*a*m + (2^30 if a*m >= 0 else 1-2^30)) / 2^31), "
+    "l = max(31-s, 0); nearest to h/2^r, r = max(s-31, 0), ties away from zero",
     "tosa_double": "floor((a*m + 2^(s-1) + (0 if s <= 31 else 2^30 if a >= 0 else -2^30)) / 2^s)",
     "float_even": "nearest to fl32(fl32(a)*m), ties to even, m a binary32 scale",
 }

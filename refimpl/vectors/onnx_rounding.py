@@ -102,11 +102,13 @@ def _by_sign(graph: Graph, value: Value, positive: Array | int, negative: Array 
 
 
 def _tflite_double(graph: Graph, product: Value, shift: Array) -> Value:
-    nudge = _by_sign(graph, product, 2**30, 1 - 2**30)
+    """A shift below 31 is all of the first one: as though the product stood further left."""
+    first = np.minimum(shift, 31)
+    half = _halves(first)
+    nudge = _by_sign(graph, product, half, np.minimum(1 - half, 0))
     nudged = add(graph, "Add", (product, nudge))
-    first = np.full(1, 31)
     high = _of_magnitude(graph, nudged, lambda size: _floor_of(graph, size, first))
-    return _half_away(graph, high, shift - 31)
+    return _half_away(graph, high, shift - first)
 
 
 def _tosa_double(graph: Graph, product: Value, shift: Array) -> Value:

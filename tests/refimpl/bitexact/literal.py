@@ -24,10 +24,13 @@ def _truncated_division(a: int, b: int) -> int:
 
 
 def tflite_double(a: int, multiplier: int, shift: int) -> int:
-    """gemmlowp's SaturatingRoundingDoublingHighMul, then its RoundingDivideByPOT, as in its C++."""
-    ab = a * multiplier
+    """TFLite's MultiplyByQuantizedMultiplier, whose shift is 31 minus ours.
+
+    A shift to the left, gemmlowp's SaturatingRoundingDoublingHighMul, its RoundingDivideByPOT.
+    """
+    left, exponent = max(31 - shift, 0), max(shift - 31, 0)
+    ab = (a << left) * multiplier
     high = _truncated_division(ab + (2**30 if ab >= 0 else 1 - 2**30), 2**31)
-    exponent = shift - 31
     mask = (1 << exponent) - 1
     remainder, threshold = high & mask, (mask >> 1) + (1 if high < 0 else 0)
     return (high >> exponent) + (1 if remainder > threshold else 0)

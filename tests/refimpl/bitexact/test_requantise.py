@@ -20,7 +20,7 @@ from refimpl.bitexact.requantise import (
 from tests.refimpl.bitexact import literal
 
 rules = pytest.mark.parametrize("rule", ALL_RULES)
-shifts = st.integers(31, 61)
+shifts = st.one_of(st.integers(31, 61), st.integers(1, 33))
 multipliers = st.one_of(
     st.integers(2**30, 2**31 - 1), st.sampled_from([2**30, 2**31 - 1, 3 * 2**29])
 )
@@ -63,7 +63,7 @@ def test_a_rule_is_its_formula_over_all_accumulators_and_shifts(
 def test_a_rule_is_its_formula_at_every_corner(rule):
     for accumulator in (*EXTREMES, 3, -3, 2**30, -(2**30)):
         for multiplier in (2**30, 2**31 - 1):
-            for shift in (31, 32, 33, 46, 60, 61):
+            for shift in (1, 2, 15, 29, 30, 31, 32, 33, 46, 60, 61):
                 expected = literal.RULES[rule](accumulator, multiplier, shift)
                 assert requantised(accumulator, multiplier, shift, rule) == expected
 
@@ -73,10 +73,14 @@ def test_a_rule_is_its_formula_at_every_corner(rule):
 def test_the_double_rounding_formula_of_the_documentation_is_the_c_code(rule):
     """``FORMULAS`` is what a hardware engineer reads; here it is evaluated as written."""
     for a in (-7, -6, -5, 5, 6, 7, 2**31 - 1, -(2**31)):
-        for m, s in ((2**30, 31), (2**30, 33), (2**31 - 1, 32), (3 * 2**29, 34)):
+        for m, s in (
+            *((2**30, 31), (2**30, 33), (2**31 - 1, 32), (3 * 2**29, 34)),
+            *((2**30, 1), (3, 2), (5 * 2**13 + 1, 15), (2**30 + 2**29, 30), (2**31 - 1, 29)),
+        ):
             exact = Fraction(a * m, 2**s)
-            h = int(Fraction(a * m + (2**30 if a * m >= 0 else 1 - 2**30), 2**31))
-            halves = Fraction(abs(h), 2 ** (s - 31)) + Fraction(1, 2)
+            left, right = max(31 - s, 0), max(s - 31, 0)
+            h = int(Fraction(2**left * a * m + (2**30 if a * m >= 0 else 1 - 2**30), 2**31))
+            halves = Fraction(abs(h), 2**right) + Fraction(1, 2)
             said = {
                 "half_up": (2 * a * m + 2**s) // 2 ** (s + 1),
                 "half_even": round(exact),
@@ -91,6 +95,8 @@ def test_the_double_rounding_formula_of_the_documentation_is_the_c_code(rule):
             }[rule]
             assert requantised(a, m, s, rule) == said, (a, m, s)
     assert set(FORMULAS) == {*ALL_RULES, "float_even"}
+    assert "l = max(31-s, 0)" in FORMULAS["tflite_double"]
+    assert "h/2^r, r = max(s-31, 0)" in FORMULAS["tflite_double"]
 
 
 TIE, MINUS_TIE, QUARTER = (1, 2**30, 31), (-1, 2**30, 31), (1, 2**30, 32)
@@ -124,13 +130,12 @@ def test_every_pair_of_rules_has_a_witness():
 
 @given(accumulator=accumulators(), multiplier=multipliers, shift=shifts)
 @settings(deadline=None, max_examples=400)
-def test_tosas_double_rounding_is_tflites_wherever_that_is_defined(accumulator, multiplier, shift):
-    """From a shift of 31 on; below it TOSA's rule still rounds, once."""
-    assert literal.tosa_double(accumulator, multiplier, shift) == literal.tflite_double(
-        accumulator, multiplier, shift
-    )
-    below = literal.tosa_double(accumulator, multiplier, shift - 29)
-    assert below == literal.RULES["half_up"](accumulator, multiplier, shift - 29) or shift > 60
+def test_tosas_double_rounding_is_tflites_and_up_to_a_shift_of_31_both_round_once(
+    accumulator, multiplier, shift
+):
+    twice = literal.tosa_double(accumulator, multiplier, shift)
+    assert twice == literal.tflite_double(accumulator, multiplier, shift)
+    assert twice == literal.RULES["half_up"](accumulator, multiplier, shift) or shift > 31
 
 
 @pytest.mark.parametrize("pair", list(WITNESSES), ids="-".join)

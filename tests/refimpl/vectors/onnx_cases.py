@@ -31,6 +31,23 @@ def tied(case, rule):
     return replace(case, id=f"{case.id}-{rule.replace('_', '-')}", tensors=tensors)
 
 
+def below_31(cases):
+    """Convolutions again, with multipliers of 15 bits and shifts that are 16 smaller."""
+    return [
+        replace(
+            case,
+            id=f"{case.id}-short",
+            tensors={
+                **case.tensors,
+                "multiplier": case.tensors["multiplier"] >> 16,
+                "shift": case.tensors["shift"] - np.int8(16),
+            },
+        )
+        for case in cases
+        if case.operator == "conv2d" and "shift" in case.tensors
+    ]
+
+
 def by_scale(case):
     """The same factors as binary32 scales, without shifts."""
     tensors = {name: array for name, array in case.tensors.items() if "shift" not in name}

@@ -12,10 +12,11 @@ from refimpl.vectors.case import Choices
 from refimpl.vectors.onnx_case import BUILDERS, must_be_onnx, onnx_files
 from refimpl.vectors.stages import stages
 from refimpl.vectors.stimuli import Sizes, random_cases
-from tests.refimpl.vectors.onnx_cases import exported
+from tests.refimpl.vectors.onnx_cases import below_31, exported
 
 onnx = pytest.importorskip("onnx")
 CASES = exported(Sizes(batch=2, channels=2, outputs=4, height=5, width=4))
+CASES += below_31(CASES)
 CASES += random_cases(["conv2d"], Sizes(batch=1, channels=4, outputs=6, groups=2), Choices())
 
 
