@@ -16,9 +16,9 @@ from collections.abc import Callable
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.bitexact.accumulation import accumulation_of
+from refimpl.bitexact.accumulation import Accumulation, accumulation_of
 from refimpl.bitexact.call import Attributes, Stages, Tensors
-from refimpl.bitexact.float_operators import convolve, operand, rounded
+from refimpl.bitexact.float_operators import convolve, operand, rounded, scalar
 from refimpl.bitexact.formats import cast_of, decode, encode, format_of
 from refimpl.bitexact.mac import accumulate
 from refimpl.bitexact.softmax import ROW_STAGES, probabilities, softmax_float
@@ -45,11 +45,10 @@ def _attention(
     for which in "qkv":
         stages |= projected(which, tensors, attributes, name)
     of = accumulation_of(attributes, "accumulation_scores", loops="d")
-    q, k, v = (operand(stages[which], of) for which in "qkv")
+    q, k, v = (operand(stages[which], sums) for which, sums in read_by(attributes).items())
     tokens = arrange(q, k, v, attributes)
     scores = accumulate(tokens.queries, tokens.keys, of).total
-    factor = decode(encode(np.array(attributes["scale"]), cast_of(None, "fp32")))
-    logits = rounded(scores * factor, of)
+    logits = rounded(scores * scalar(attributes["scale"], of), of)
     stages["scores"] = rounded(scores, of).reshape(tokens.scores)
     stages["scaled_scores"] = logits.reshape(tokens.scores)
     inside = np.broadcast_to(tokens.inside, scores.shape)
@@ -65,6 +64,13 @@ def _attention(
         weights = probabilities(a, declared)
         stages["probabilities"] = weights.reshape(tokens.scores)
     return stages | _gathered(weights, tokens, attributes, name)
+
+
+def read_by(attributes: Attributes) -> dict[str, Accumulation]:
+    """Which sum reads q, k and v: the scores', and v the context's."""
+    scores = accumulation_of(attributes, "accumulation_scores", loops="d")
+    context = accumulation_of(attributes, "accumulation_context", loops="t")
+    return {"q": scores, "k": scores, "v": context}
 
 
 def projected(which: str, tensors: Tensors, attributes: Attributes, name: str) -> Stages:

@@ -25,7 +25,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import accumulation_of
 from refimpl.bitexact.call import Attributes, Stages, Tensors, branch, prefixed
-from refimpl.bitexact.float_operators import rounded
+from refimpl.bitexact.float_operators import operand, rounded, scalar
 from refimpl.bitexact.formats import (
     Cast,
     decode,
@@ -157,10 +157,9 @@ def _gathered_in_floats(
     weights: Array, tokens: Tokens, attributes: Attributes, name: str
 ) -> Stages:
     of = accumulation_of(attributes, "accumulation_context", loops="t")
-    total = accumulate(decode(weights), tokens.values.astype(np.float64), of).total
+    total = accumulate(operand(weights, of), tokens.values.astype(np.float64), of).total
     context = tokens.image(total)
-    factor = decode(encode(np.array(attributes["output_factor"]), Cast(format="fp32")))
-    real = rounded(context * factor, of)
+    real = rounded(context * scalar(attributes["output_factor"], of), of)
     before = encode(decode(real), Cast(format="int32"))
     total_before = integers_of(before) + attributes["y_zero"]
     return {

@@ -67,7 +67,7 @@ def pssa_backward_float(tensors: Tensors, attributes: Attributes) -> Stages:
     product = stages["product"]
     stages |= weight_gradients(dy, product, w, attributes)
     stages["dproduct"] = input_gradient(dy, product, w, attributes, of.format, "dproduct")
-    total = through_product(decode(stages["dproduct"]), operand(x, of), attributes, of)
+    total = through_product(operand(stages["dproduct"], of), operand(x, of), attributes, of)
     stages["dx"] = encode(total, cast_of(attributes.get("dx"), format_of(x).name))
     return stages
 
@@ -86,16 +86,16 @@ def xvolution_backward_float(tensors: Tensors, attributes: Attributes) -> Stages
         own = branch(tensors, which, ("x", "dy"))
         output = run(own, forward)["output"]
         dy = operand(tensors["dy"], of)
-        upstream = rounded(dy * decode(own["s"])[:, None, None], of)
+        upstream = rounded(dy * operand(own["s"], of)[:, None, None], of)
         found = {
             "output": output,
-            "ds": channel_sums(tensors["dy"], decode(output), attributes, sums),
+            "ds": channel_sums(tensors["dy"], output, attributes, sums),
             "dt": channel_sums(tensors["dy"], None, attributes, sums),
             "upstream": upstream,
             **back({**own, "dy": upstream}, wide),
         }
         stages |= prefixed(f"{name}_", found)
-    total = add_rounded(decode(stages["conv_dx"]), decode(stages["attention_dx"]), of)
+    total = add_rounded(operand(stages["conv_dx"], of), operand(stages["attention_dx"], of), of)
     stages["dx"] = encode(total, cast_of(attributes.get("dx"), format_of(tensors["x"]).name))
     return stages
 
@@ -146,7 +146,7 @@ def channel_sums(dy: Array, by: Array | None, attributes: Attributes, of: Accumu
     rows = in_order(weight_rows(operand(dy, of)), 1, sizes, of.order, dict(of.tiles))
     other = np.ones_like(rows)
     if by is not None:
-        other = in_order(weight_rows(by), 1, sizes, of.order, dict(of.tiles))
+        other = in_order(weight_rows(operand(by, of)), 1, sizes, of.order, dict(of.tiles))
     total = accumulate(rows[:, None], other[:, :, None], of).total.reshape(-1)
     return encode(total, cast_of(attributes.get("dw"), of.format))
 

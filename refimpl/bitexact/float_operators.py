@@ -76,7 +76,7 @@ def xvolution_float(tensors: Tensors, attributes: Attributes) -> Stages:
         stages["scaled"] = affine_float(
             stages["output"], tensors[f"s_{which}"], tensors[f"t_{which}"], of
         )
-    total = add_rounded(decode(conv["scaled"]), decode(attention["scaled"]), of)
+    total = add_rounded(operand(conv["scaled"], of), operand(attention["scaled"], of), of)
     return {
         **prefixed("conv_", conv),
         **prefixed("attention_", attention),
@@ -94,8 +94,8 @@ def xvolution_fused_float(tensors: Tensors, attributes: Attributes) -> Stages:
 
 def affine_float(x: Array, s: Array, t: Array, of: Accumulation) -> Array:
     """R(R(x·s) + t) per channel of (n, c, h, w), in the accumulator's format."""
-    times = rounded(decode(x) * decode(s)[:, None, None], of)
-    return encode(add_rounded(decode(times), decode(t)[:, None, None], of), of.cast)
+    times = rounded(operand(x, of) * operand(s, of)[:, None, None], of)
+    return encode(add_rounded(decode(times), operand(t, of)[:, None, None], of), of.cast)
 
 
 def affine_fp32(x: Array, s: Array, t: Array) -> Array:
@@ -160,9 +160,14 @@ def _binary32(x: Array, of: Accumulation) -> Array:
 def operand(x: Array, of: Accumulation) -> Array:
     """The numbers of a tensor in binary64; ±0 for subnormal ones where those are flushed."""
     wide = decode(x)
-    if of.subnormals == "kept":
+    if of.subnormals == "kept" or format_of(x).kind != "float":
         return wide
     return decode(encode(wide, Cast(format=format_of(x).name, subnormals="flushed")))
+
+
+def scalar(value: float, of: Accumulation) -> Array:
+    """A number of the attributes in binary32, as the operand that it is."""
+    return operand(encode(np.array(value), Cast(format="fp32")), of)
 
 
 def rounded(wide: Array, of: Accumulation) -> Array:

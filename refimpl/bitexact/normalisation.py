@@ -35,7 +35,7 @@ def batch_norm_float(tensors: Tensors, attributes: Attributes) -> Stages:
     if attributes.get("statistics", "given") == "batch":
         stages = batch_statistics(x, of)
     known = {**tensors, **stages}
-    mean, variance = (decode(known[each]) for each in ("mean", "var"))
+    mean, variance = (operand(known[each], of) for each in ("mean", "var"))
     return stages | _normalised(x, mean, variance, tensors, attributes, of, name)
 
 
@@ -63,7 +63,7 @@ def xvolution_training_float(tensors: Tensors, attributes: Attributes) -> Stages
         found = run(own, wide)
         normal = batch_norm_float({**own, "x": found["output"]}, wide)
         stages |= prefixed(f"{name}_", found) | prefixed(f"{name}_norm_", normal)
-        outputs.append(decode(normal["output"]))
+        outputs.append(operand(normal["output"], of))
     total = add_rounded(outputs[0], outputs[1], of)
     to = cast_of(attributes.get("output"), format_of(tensors["x"]).name)
     return stages | {"output": encode(total, to)}
@@ -85,7 +85,7 @@ def batch_mean(x: Array, of: Accumulation) -> Array:
 def batch_variance(x: Array, mean: Array, of: Accumulation) -> Array:
     """Biased variance of each channel about a ``mean`` (c,)."""
     rows = channel_rows(x, of)
-    deviations = add_rounded(rows, -decode(mean)[:, None], of)
+    deviations = add_rounded(rows, -operand(mean, of)[:, None], of)
     squares = accumulate(deviations[:, None], deviations[:, :, None], of).total[:, 0, 0]
     return rounded(squares * _share(rows, of), of)
 
@@ -115,10 +115,10 @@ def _normalised(
     raised = rounded(add_rounded(variance, eps, of), of)
     rsqrt = function_of(attributes.get("rsqrt"), "rsqrt", of.format)
     inverse = rounded(evaluate(rsqrt, decode(raised), tensors), of)
-    factor = rounded(decode(tensors["gamma"]) * decode(inverse), of)
+    factor = rounded(operand(tensors["gamma"], of) * decode(inverse), of)
     centred = rounded(add_rounded(x, -mean[:, None, None], of), of)
     product = rounded(decode(centred) * decode(factor)[:, None, None], of)
-    total = add_rounded(decode(product), decode(tensors["beta"])[:, None, None], of)
+    total = add_rounded(decode(product), operand(tensors["beta"], of)[:, None, None], of)
     return {
         "shifted_variance": raised,
         "inverse": inverse,

@@ -23,6 +23,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import Accumulation, accumulation_of
 from refimpl.bitexact.call import Attributes, Stages, Tensors
+from refimpl.bitexact.float_operators import operand
 from refimpl.bitexact.formats import (
     Cast,
     cast_of,
@@ -86,26 +87,26 @@ def softmax_float(
     exp = function_of(declared.get("exp"), "exp", form)
     maximum = np.where(inside, scores, -np.inf).max(axis=2, keepdims=True)
     shifted = encode(np.where(inside, scores - maximum, 0.0), to)
-    powers = np.where(inside, evaluate(exp, decode(shifted), tensors), 0.0)
-    total = _row_sums(powers, accumulation_of(declared, "sum", loops="t"))
+    powers = encode(np.where(inside, evaluate(exp, decode(shifted), tensors), 0.0), to)
+    total = row_sums(powers, accumulation_of(declared, "sum", loops="t"))
     stages = {
         "row_maximum": encode(maximum, default_cast(format_of(labelled).name)),
         "exp_input": shifted,
-        "exp_output": encode(powers, to),
+        "exp_output": powers,
         "row_sum": encode(total, to),
     }
-    total = decode(stages["row_sum"])
+    total, e = decode(stages["row_sum"]), decode(powers)
     if declared.get("normalise", "reciprocal") == "divide":
-        return stages, decode(encode(powers / total, to))
+        return stages, decode(encode(e / total, to))
     inverse = evaluate(function_of(declared.get("reciprocal"), "reciprocal", form), total, tensors)
-    return stages | {"reciprocal": encode(inverse, to)}, decode(encode(powers * inverse, to))
+    return stages | {"reciprocal": encode(inverse, to)}, decode(encode(e * inverse, to))
 
 
-def _row_sums(powers: Array, of: Accumulation) -> Array:
-    """Sum along t in the declared way: products with 1, which are exact."""
-    b, p, t = powers.shape
-    columns = np.ones((b, t, 1))
-    return accumulate(powers, columns, of).total.reshape(b, p, 1)
+def row_sums(powers: Array, of: Accumulation) -> Array:
+    """Sum rows (…, t) in the declared way to (…, 1): products with 1, which are exact."""
+    *rows, t = powers.shape
+    e = operand(powers, of).reshape(1, -1, t)
+    return accumulate(e, np.ones((1, t, 1)), of).total.reshape(*rows, 1)
 
 
 def probabilities(a: Array, declared: Mapping[str, Any] | None) -> Array:

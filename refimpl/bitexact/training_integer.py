@@ -25,7 +25,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import Accumulation, accumulation_of
 from refimpl.bitexact.call import Attributes, Stages, Tensors, branch, prefixed
-from refimpl.bitexact.float_operators import rounded
+from refimpl.bitexact.float_operators import operand, rounded, scalar
 from refimpl.bitexact.formats import Cast, decode, encode, format_of, integers_of, to_integers
 from refimpl.bitexact.integer_operators import (
     SHARED,
@@ -51,9 +51,8 @@ def xvolution_training_integer(tensors: Tensors, attributes: Attributes) -> Stag
         real = dequantised(sums["accumulator"], own[which]["scale"], of)
         stages |= prefixed(f"{name}_", sums | {"dequantised": real})
         stages |= prefixed(f"{name}_norm_", normalised(real, own[which], attributes))
-    total = add_rounded(
-        decode(stages["conv_norm_output"]), decode(stages["attention_norm_output"]), of
-    )
+    left, right = (operand(stages[f"{each}_norm_output"], of) for each in ("conv", "attention"))
+    total = add_rounded(left, right, of)
     stages["sum"] = rounded(total, of)
     stages["scaled_sum"] = scaled_sum(stages["sum"], attributes)
     stages["before_clip"] = sum_before_clip(stages["scaled_sum"], attributes)
@@ -69,7 +68,7 @@ def statistics_of(attributes: Attributes) -> Accumulation:
 def dequantised(accumulator: Array, scale: Array, of: Accumulation) -> Array:
     """Real numbers of accumulators (n, o, h, w), with a scale per output or one."""
     real = decode(encode(integers_of(accumulator).astype(np.float64), Cast(format="fp32")))
-    return rounded(real * decode(scale)[:, None, None], of)
+    return rounded(real * operand(scale, of)[:, None, None], of)
 
 
 def normalised(real: Array, tensors: Tensors, attributes: Attributes) -> Stages:
@@ -80,8 +79,8 @@ def normalised(real: Array, tensors: Tensors, attributes: Attributes) -> Stages:
 
 def scaled_sum(total: Array, attributes: Attributes) -> Array:
     """The sum of both branches in steps of the output."""
-    factor = decode(encode(np.array(attributes["output_factor"]), Cast(format="fp32")))
-    return rounded(decode(total) * factor, statistics_of(attributes))
+    of = statistics_of(attributes)
+    return rounded(operand(total, of) * scalar(attributes["output_factor"], of), of)
 
 
 def sum_before_clip(real: Array, attributes: Attributes) -> Array:

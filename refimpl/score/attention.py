@@ -20,7 +20,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import accumulation_of
 from refimpl.bitexact.call import Attributes, Stages, Tensors, branch, prefixed
-from refimpl.bitexact.float_operators import operand, rounded
+from refimpl.bitexact.float_operators import operand, rounded, scalar
 from refimpl.bitexact.formats import (
     cast_of,
     decode,
@@ -94,10 +94,12 @@ def attention_fp32(tensors: Tensors, attributes: Attributes, at: Probe, operator
         found = convolve_fp32(x, {"w": tensors[f"w_{which}"]}, alone, at.inside(scope))
         stages |= {f"{which}_accumulator": found["accumulator"], which: found["output"]}
     of = at("scores_sums", accumulation_of(attributes, "accumulation_scores", loops="d"))
-    q, k, v = (at(which, operand(stages[which], of)) for which in SCOPES)
+    into = at("context_sums", accumulation_of(attributes, "accumulation_context", loops="t"))
+    read_by = {"q": of, "k": of, "v": into}
+    q, k, v = (at(which, operand(stages[which], read_by[which])) for which in SCOPES)
     tokens = _arranged(operator, q, k, v, attributes, at)
     scores = at("scores", accumulate(tokens.queries, tokens.keys, of).total)
-    factor = at("scale", decode(encode(np.array(attributes["scale"]), default_cast("fp32"))))
+    factor = at("scale", scalar(attributes["scale"], of))
     logits = rounded(scores * factor, of)
     stages["scores"] = rounded(scores, of).reshape(tokens.scores)
     stages["scaled_scores"] = logits.reshape(tokens.scores)
@@ -106,7 +108,6 @@ def attention_fp32(tensors: Tensors, attributes: Attributes, at: Probe, operator
     weights = probabilities(a, {"format": "fp32", **attributes.get("probabilities", {})})
     weights = at("probabilities", weights)
     stages |= _shaped({**found, "probabilities": weights}, tokens)
-    into = at("context_sums", accumulation_of(attributes, "accumulation_context", loops="t"))
     context = tokens.image(accumulate(operand(weights, into), tokens.values, into).total)
     output = encode(context, cast_of(attributes.get("output"), "fp32"))
     return stages | {"context": rounded(context, into), "output": at("output", output)}

@@ -37,15 +37,15 @@ def batch_norm_fp32(tensors: Tensors, attributes: Attributes, at: Probe) -> Stag
     if attributes.get("statistics", "given") == "batch":
         stages = _statistics(x, at("statistics_sums", of), at)
     known = {**tensors, **stages}
-    mean, variance = (decode(at(name, known[name])) for name in ("mean", "var"))
+    mean, variance = (operand(at(name, known[name]), of) for name in ("mean", "var"))
     eps = at("eps", decode(rounded(np.array(attributes["eps"]), of)))
     raised = rounded(add_rounded(variance, eps, of), of)
     rsqrt = function_of(attributes.get("rsqrt"), "rsqrt", of.format)
     inverse = at("inverse", rounded(evaluate(rsqrt, decode(raised), tensors), of))
-    factor = rounded(decode(at("gamma", tensors["gamma"])) * decode(inverse), of)
+    factor = rounded(operand(at("gamma", tensors["gamma"]), of) * decode(inverse), of)
     centred = at("centred", rounded(add_rounded(x, -mean[:, None, None], of), of), x=x, of=of)
     product = rounded(decode(centred) * decode(factor)[:, None, None], of)
-    beta = decode(at("b", tensors["beta"]))[:, None, None]
+    beta = operand(at("b", tensors["beta"]), of)[:, None, None]
     total = at("biased", add_rounded(decode(product), beta, of), product=product, of=of)
     return stages | {
         "shifted_variance": raised,

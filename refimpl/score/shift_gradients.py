@@ -116,7 +116,7 @@ def pssa_backward_fp32(tensors: Tensors, attributes: Attributes, at: Probe) -> S
     stages |= weight_gradients(tensors["dy"], product, tensors["w"], attributes, conv)
     found = input_gradient(tensors["dy"], product, tensors["w"], attributes, conv, "dproduct")
     stages["dproduct"] = found
-    x, upstream = operand(tensors["x"], of), decode(at("dproduct", found))
+    x, upstream = operand(tensors["x"], of), operand(at("dproduct", found), of)
     copies = at("copies", stages["shifted"])
     here = at("here", decode(rounded(upstream * operand(copies, of), of)))
     there = at(
@@ -140,10 +140,11 @@ def xvolution_backward_fp32(tensors: Tensors, attributes: Attributes, at: Probe)
             (conv2d_fp32, conv2d_backward_fp32) if which == "c" else (pssa_fp32, pssa_backward_fp32)
         )
         output = run(own, attributes, probe.inside("forward"))["output"]
-        dy = operand(at("dy", tensors["dy"]), of)
-        gain = decode(probe("gain", own["s"]))[:, None, None]
-        upstream = probe("upstream", rounded(dy * gain, of))
-        wide = decode(output)
+        raw = at("dy", tensors["dy"])
+        dy = operand(raw, sums)
+        gain = operand(probe("gain", own["s"]), of)[:, None, None]
+        upstream = probe("upstream", rounded(operand(raw, of) * gain, of))
+        wide = operand(output, sums)
         found = {
             "output": output,
             "ds": probe("ds", _float_sums(dy, wide, attributes, sums)),
@@ -152,7 +153,7 @@ def xvolution_backward_fp32(tensors: Tensors, attributes: Attributes, at: Probe)
             **back({**own, "dy": upstream}, attributes, probe),
         }
         stages |= prefixed(f"{prefix}_", found)
-    total = add_rounded(decode(stages["conv_dx"]), decode(stages["attention_dx"]), of)
+    total = add_rounded(operand(stages["conv_dx"], of), operand(stages["attention_dx"], of), of)
     stages["dx"] = at("sum", encode(total, cast_of(attributes.get("dx"), "fp32")))
     return stages
 

@@ -16,6 +16,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import accumulation_of
 from refimpl.bitexact.call import Attributes, Stages, Tensors
+from refimpl.bitexact.float_operators import operand
 from refimpl.bitexact.formats import decode, default_cast, encode, integers_of, to_integers
 from refimpl.bitexact.mac import accumulate
 from refimpl.bitexact.requantise import rounding_rule
@@ -38,15 +39,16 @@ def softmax_float(
     shifted = encode(np.where(inside, moved, 0.0), to)
     exp = function_of(declared.get("exp"), "exp", form)
     powers = at("exp_output", evaluate(exp, decode(shifted), tensors), shifted=decode(shifted))
-    powers = decode(encode(np.where(inside, powers, 0.0), to))
+    words = encode(np.where(inside, powers, 0.0), to)
+    powers = decode(words)
     of = at("row_sums", accumulation_of(declared, "sum", loops="t"))
     b, p, t = powers.shape
-    sums = accumulate(powers, np.ones((b, t, 1)), of).total.reshape(b, p, 1)
+    sums = accumulate(operand(words, of), np.ones((b, t, 1)), of).total.reshape(b, p, 1)
     total = encode(at("row_sum", sums, powers=powers), to)
     stages = {
         "row_maximum": encode(top, to),
         "exp_input": shifted,
-        "exp_output": encode(powers, to),
+        "exp_output": words,
         "row_sum": total,
     }
     if declared.get("normalise", "reciprocal") == "divide":

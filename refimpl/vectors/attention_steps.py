@@ -13,7 +13,7 @@ from refimpl.bitexact.attention_float import projected as projected_float
 from refimpl.bitexact.attention_integer import of_context, scores_before_clip, sums_of
 from refimpl.bitexact.attention_integer import projected as projected_integer
 from refimpl.bitexact.call import Attributes
-from refimpl.bitexact.float_operators import operand, rounded
+from refimpl.bitexact.float_operators import operand, rounded, scalar
 from refimpl.bitexact.formats import (
     Cast,
     cast_of,
@@ -95,9 +95,9 @@ def _scores(case: Case) -> list[Step]:
             scale = decode(encode(np.array(attributes["score_scale"]), to))
             form = attributes.get("softmax", {}).get("format", "fp32")
             return encode(real * scale, default_cast(form))
-        factor = decode(encode(np.array(attributes["scale"]), to))
         declared = accumulation_of(attributes, "accumulation_scores", loops="d")
-        return rounded(decode(arrays["scores"]) * factor, declared)
+        factor = scalar(attributes["scale"], declared)
+        return rounded(operand(arrays["scores"], declared) * factor, declared)
 
     first = Step(stage="scores", needs=QKV, compute=scores)
     if integer and not _softmax_in_floats(case):
@@ -165,8 +165,7 @@ def _sum_of_floats(case: Case, weights: str) -> Step:
         tokens = tokens_of(case, arrays)
         of = accumulation_of(attributes, "accumulation_context", loops="t")
         kept = arrays[weights]
-        rows = decode(kept) if is_integer(case) else operand(kept, of)
-        rows = rows.reshape(len(tokens.queries), -1, tokens.keys.shape[2])
+        rows = operand(kept, of).reshape(len(tokens.queries), -1, tokens.keys.shape[2])
         values = tokens.values.astype(np.float64)
         return rounded(tokens.image(accumulate(rows, values, of).total), of)
 
@@ -179,8 +178,7 @@ def _from_floats(case: Case) -> list[Step]:
 
     def scaled_context(a: Arrays, t: Attributes) -> Array:
         of = accumulation_of(t, "accumulation_context", loops="t")
-        factor = decode(encode(np.array(t["output_factor"]), Cast(format="fp32")))
-        return rounded(decode(a["context"]) * factor, of)
+        return rounded(operand(a["context"], of) * scalar(t["output_factor"], of), of)
 
     def before(a: Arrays, t: Attributes) -> Array:
         whole = encode(decode(a["scaled_context"]), Cast(format="int32"))

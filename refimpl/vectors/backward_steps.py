@@ -10,7 +10,7 @@ from refimpl.bitexact.backward_float import (
 )
 from refimpl.bitexact.call import Attributes, branch, repeated
 from refimpl.bitexact.float_operators import conv2d_float, operand, pssa_float, rounded
-from refimpl.bitexact.formats import cast_of, decode, encode, format_of
+from refimpl.bitexact.formats import cast_of, encode, format_of
 from refimpl.bitexact.mac import add_rounded
 from refimpl.vectors.case import Case
 from refimpl.vectors.float_steps import shift_steps
@@ -59,7 +59,7 @@ def _through_pssa(
         return input_gradient(a[upstream], repeated(a["x"], t), a[w], t, of.format, "dproduct")
 
     def image(a: Arrays, _: Attributes) -> Array:
-        total = through_product(decode(a[spread]), operand(a["x"], of), attributes, of)
+        total = through_product(operand(a[spread], of), operand(a["x"], of), attributes, of)
         return encode(total, cast_of(attributes.get("dx"), to))
 
     return [
@@ -99,7 +99,7 @@ def _two_branches(case: Case) -> list[Step]:
     name = format_of(case.tensors["x"]).name
 
     def total(a: Arrays, t: Attributes) -> Array:
-        both = add_rounded(decode(a["conv_dx"]), decode(a["attention_dx"]), of)
+        both = add_rounded(operand(a["conv_dx"], of), operand(a["attention_dx"], of), of)
         return encode(both, cast_of(t.get("dx"), name))
 
     return [
@@ -126,10 +126,10 @@ def _branch(case: Case, p: str, suffix: str) -> list[Step]:
         return run(branch(a, suffix[1:], SHARES), forward)["output"]
 
     def scale(a: Arrays, t: Attributes) -> Array:
-        return channel_sums(a["dy"], decode(a[f"{p}output"]), t, sums)
+        return channel_sums(a["dy"], a[f"{p}output"], t, sums)
 
     def upstream(a: Arrays, _: Attributes) -> Array:
-        return rounded(operand(a["dy"], of) * decode(a[s])[:, None, None], of)
+        return rounded(operand(a["dy"], of) * operand(a[s], of)[:, None, None], of)
 
     return [
         Step(stage=f"{p}output", needs=("x", *own), compute=output),

@@ -110,7 +110,7 @@ def cone(
 def _products(terms: Terms, arrays: Mapping[str, Array]) -> Iterator[Tap]:
     """Terms of a sum as taps: the left factor in place of a weight."""
     count = len(terms.left.places)
-    left, right = (numbers(factor, arrays, count) for factor in (terms.left, terms.right))
+    left, right = (numbers(terms, factor, arrays) for factor in (terms.left, terms.right))
     partials, size = partial_sums(terms, arrays), terms.declared.pass_terms or count
     for number in range(count):
         yield Tap(

@@ -38,7 +38,9 @@ def _two_branches(case: Case, name: str) -> list[Step]:
         steps.append(_scaled(each))
 
     def total(arrays: Arrays, attributes: Attributes) -> Array:
-        conv, attention = (decode(arrays[f"{branch}_scaled"]) for branch in ("conv", "attention"))
+        conv, attention = (
+            operand(arrays[f"{branch}_scaled"], of) for branch in ("conv", "attention")
+        )
         return encode(add_rounded(conv, attention, of), cast_of(attributes.get("output"), name))
 
     needs = ("conv_scaled", "attention_scaled")
@@ -68,10 +70,10 @@ def output_steps(each: Convolution, case: Case, to: Cast) -> list[Step]:
     bias = (each.bias,) if last else ()
 
     def biased(arrays: Arrays) -> Array:
-        total = decode(arrays[f"{p}accumulator"])
+        total = arrays[f"{p}accumulator"]
         if not last:
-            return total
-        return add_rounded(total, operand(arrays[each.bias], of)[:, None, None], of)
+            return decode(total)
+        return add_rounded(operand(total, of), operand(arrays[each.bias], of)[:, None, None], of)
 
     if to.format == of.format:
         return [

@@ -60,7 +60,7 @@ def training_steps(case: Case) -> list[Step]:
         steps += _float_norm(case, source, wide, batch=True, prefix=p, suffix=each.suffix)
 
     def total(arrays: Arrays, attributes: Attributes) -> Array:
-        conv, attention = (decode(arrays[each]) for each in needs)
+        conv, attention = (operand(arrays[each], of) for each in needs)
         return encode(add_rounded(conv, attention, of), cast_of(attributes.get("output"), name))
 
     needs = ("conv_norm_output", "attention_norm_output")
@@ -79,23 +79,26 @@ def _float_norm(
 
     def raised(a: Arrays, t: Attributes) -> Array:
         eps = decode(rounded(np.array(t["eps"]), of))
-        return rounded(add_rounded(decode(a[variance]), eps, of), of)
+        return rounded(add_rounded(operand(a[variance], of), eps, of), of)
 
     def inverse(a: Arrays, _: Attributes) -> Array:
         entries = {rsqrt.entries: a[table]} if rsqrt.entries else {}
-        return rounded(evaluate(rsqrt, decode(a[f"{p}shifted_variance"]), entries), of)
+        return rounded(evaluate(rsqrt, operand(a[f"{p}shifted_variance"], of), entries), of)
+
+    def factor(a: Arrays, _: Attributes) -> Array:
+        return rounded(operand(a[gamma], of) * operand(a[f"{p}inverse"], of), of)
 
     def centred(a: Arrays, _: Attributes) -> Array:
-        mine = -decode(a[mean])[:, None, None]
+        mine = -operand(a[mean], of)[:, None, None]
         return rounded(add_rounded(operand(a[source], of), mine, of), of)
 
     def scaled(a: Arrays, _: Attributes) -> Array:
-        factor = decode(a[f"{p}factor"])[:, None, None]
-        return rounded(decode(a[f"{p}centred"]) * factor, of)
+        factor = operand(a[f"{p}factor"], of)[:, None, None]
+        return rounded(operand(a[f"{p}centred"], of) * factor, of)
 
     def output(a: Arrays, _: Attributes) -> Array:
-        offset = decode(a[beta])[:, None, None]
-        return encode(add_rounded(decode(a[f"{p}scaled"]), offset, of), to)
+        offset = operand(a[beta], of)[:, None, None]
+        return encode(add_rounded(operand(a[f"{p}scaled"], of), offset, of), to)
 
     return [
         *(_statistics(p, source, of) if batch else []),
@@ -108,7 +111,7 @@ def _float_norm(
         Step(
             stage=f"{p}factor",
             needs=(gamma, f"{p}inverse"),
-            compute=lambda a, _: rounded(decode(a[gamma]) * decode(a[f"{p}inverse"]), of),
+            compute=factor,
         ),
         Step(stage=f"{p}centred", needs=(source, mean), compute=centred),
         Step(stage=f"{p}scaled", needs=(f"{p}centred", f"{p}factor"), compute=scaled),
@@ -169,7 +172,7 @@ def _requantised_sum(of: Accumulation, name: str) -> list[Step]:
     needs = ("conv_norm_output", "attention_norm_output")
 
     def total(a: Arrays, _: Attributes) -> Array:
-        conv, attention = (decode(a[each]) for each in needs)
+        conv, attention = (operand(a[each], of) for each in needs)
         return rounded(add_rounded(conv, attention, of), of)
 
     return [

@@ -4,12 +4,12 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import accumulation_of
+from refimpl.bitexact.attention_float import read_by
 from refimpl.bitexact.attention_integer import sums_of
 from refimpl.bitexact.call import Attributes
 from refimpl.bitexact.float_operators import operand
 from refimpl.bitexact.formats import decode, default_cast, encode, format_of
 from refimpl.bitexact.integer_operators import centre
-from refimpl.bitexact.mac import accumulate
 from refimpl.bitexact.softmax import (
     integer_index,
     integer_maximum,
@@ -18,6 +18,7 @@ from refimpl.bitexact.softmax import (
     integer_reciprocal,
     integer_row_sum,
     probabilities,
+    row_sums,
 )
 from refimpl.bitexact.tokens import Tokens, global_tokens, local_tokens
 from refimpl.bitexact.transcendental import evaluate, function_of
@@ -32,11 +33,11 @@ SOFTMAX = ("row_maximum", "exp_input", "exp_output", "row_sum", "reciprocal", "p
 
 def tokens_of(case: Case, arrays: Arrays) -> Tokens:
     """Queries, keys and values as the operator arranges them."""
-    of = accumulation_of(case.attributes, "accumulation_scores", loops="d")
     if is_integer(case):
         parts = [centre(arrays[name], case.attributes[f"{name}_zero"]) for name in QKV]
     else:
-        parts = [operand(arrays[name], of) for name in QKV]
+        sums = read_by(case.attributes)
+        parts = [operand(arrays[name], sums[name]) for name in QKV]
     return ARRANGE[case.operator](parts[0], parts[1], parts[2], case.attributes)
 
 
@@ -71,9 +72,7 @@ def softmax_steps(case: Case) -> list[Step]:
         return encode(np.where(inside(case, a), values, 0.0), to)
 
     def total(a: Arrays, _: Attributes) -> Array:
-        rows = decode(a["exp_output"]).reshape(1, -1, a["exp_output"].shape[-1])
-        sums = accumulate(rows, np.ones((1, rows.shape[2], 1)), of).total
-        return encode(sums.reshape(*a["exp_output"].shape[:-1], 1), to)
+        return encode(row_sums(a["exp_output"], of), to)
 
     def inverse(a: Arrays, _: Attributes) -> Array:
         function = function_of(declared.get("reciprocal"), "reciprocal", form)

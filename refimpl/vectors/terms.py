@@ -16,7 +16,8 @@ from refimpl.bitexact.accumulation import Accumulation, accumulation_of, term_or
 from refimpl.bitexact.attention_integer import sums_of
 from refimpl.bitexact.backward_integer import accumulator_of
 from refimpl.bitexact.call import geometry_of, groups_of, reached
-from refimpl.bitexact.formats import decode, to_integers
+from refimpl.bitexact.float_operators import operand
+from refimpl.bitexact.formats import decode, format_of, to_integers
 from refimpl.bitexact.gradients import input_columns, input_rows, weight_columns, weight_rows
 from refimpl.bitexact.integer_sum import IntegerAccumulator, integer_accumulator, sum_integers
 from refimpl.bitexact.mac import accumulate
@@ -125,7 +126,7 @@ def _context(case: Case, arrays: Arrays, _: str, index: Index) -> Terms | None:
     b, p, v = (int(each) for each in np.unravel_index(int(at), shape))
     name = "probabilities" if "probabilities" in arrays else "weights"
     rows = places(arrays, name).reshape(*shape[:2], -1)
-    in_floats = not is_integer(case) or np.issubdtype(arrays["context"].dtype, np.floating)
+    in_floats = not is_integer(case) or format_of(arrays["context"]).kind == "float"
     of = (
         accumulation_of(case.attributes, "accumulation_context", loops="t")
         if in_floats
@@ -257,19 +258,21 @@ _SUMS: tuple[tuple[str, Make], ...] = (
 )
 
 
-def numbers(factor: Factor | None, arrays: Arrays, count: int) -> Array:
-    """A factor's numbers (count,), zero points taken off: 0 in padding, 1 where there is none."""
+def numbers(terms: Terms, factor: Factor | None, arrays: Arrays) -> Array:
+    """What a sum reads of a factor, zero points taken off: 0 in padding, 1 where there is none."""
     if factor is None:
-        return np.ones(count)
-    stored = decode(arrays[factor.name].reshape(-1)[np.maximum(factor.places - 1, 0)])
-    return np.where(factor.places > 0, stored - factor.zero, 0.0)
+        return np.ones(len(terms.left.places))
+    stored = arrays[factor.name].reshape(-1)[np.maximum(factor.places - 1, 0)]
+    of = terms.declared
+    seen = decode(stored) if isinstance(of, IntegerAccumulator) else operand(stored, of)
+    return np.where(factor.places > 0, seen - factor.zero, 0.0)
 
 
 def partial_sums(terms: Terms, arrays: Arrays) -> Array:
     """The sum after each term; terms that are added to each other first all have their group's."""
     count, of = len(terms.left.places), terms.declared
-    rows = numbers(terms.left, arrays, count)[None]
-    columns = numbers(terms.right, arrays, count)[None, :, None]
+    rows = numbers(terms, terms.left, arrays)[None]
+    columns = numbers(terms, terms.right, arrays)[None, :, None]
     if isinstance(of, IntegerAccumulator):
         whole = (rows.astype(np.int64), columns.astype(np.int64))
         found = sum_integers(*whole, replace(of, pass_terms=1)).passes.reshape(-1)
