@@ -48,7 +48,10 @@ def _float(operator: str, arithmetic: str, attributes: Attributes) -> dict[str, 
         product = cast_of(attributes.get("product_cast"), arithmetic)
         declared["product"] = f"x*x' {cast_text(product)}"
     for key, loops in SUMS[operator].items():
-        declared[key] = accumulation_of(attributes, key, loops=loops).formula
+        sums = accumulation_of(attributes, key, loops=loops)
+        if sums.between == "carried" and sums.lanes == 1:
+            must_show_passes(operator, key, sums.pass_terms)
+        declared[key] = sums.formula
     if operator == "xvolution":
         r = f"R_{of.format}"
         declared["sum"] = f"each branch: z = {r}({r}(y*s) + t) ; output = {r}(z_c + z_a)"
@@ -70,7 +73,8 @@ def _integer(operator: str, arithmetic: str, attributes: Attributes) -> dict[str
         "padding": "real zero, the input's zero point",
     }
     for key, loops in INTEGER_SUMS.get(operator, {"accumulator": "cuv"}).items():
-        of = integer_accumulator({"order": loops, **attributes.get(key, {})})
+        of = integer_accumulator({"order": loops, **(attributes.get(key) or {})})
+        must_show_passes(operator, key, of.pass_terms)
         declared[key] = of.formula
     if operator in SHIFTED:
         kept = attributes.get("product", "requantised") == "wide"
@@ -87,6 +91,23 @@ def _integer(operator: str, arithmetic: str, attributes: Attributes) -> dict[str
     if operator == "xvolution_backward":
         declared["upstream"] = "(dy - z_dy)*s, requantised with u_multiplier and u_shift"
     return declared | (_softmax(attributes, "uint8") if operator in ATTENTION else {})
+
+
+def must_show_passes(operator: str, key: str, pass_terms: int) -> None:
+    """Refuse passes over a sum that no stage shows, where they change no bit either.
+
+    Raises
+    ------
+    ValueError
+        If there are any.
+    """
+    shown = PASSES.get(key, ())
+    if pass_terms and operator not in shown:
+        where = f"{key} of {', '.join(shown)}" if shown else "no operator"
+        raise ValueError(
+            f"{key}.pass_terms must be 0 in {operator}: no stage shows what a pass leaves, and it "
+            f"changes no bit; {where} shows it"
+        )
 
 
 def _training(attributes: Attributes) -> dict[str, Any]:
@@ -167,3 +188,6 @@ INTEGER_SUMS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 """The same in integers; what is not listed has the one sum of a convolution."""
+_CONVOLVING = ("conv2d", "pssa", "xvolution", "xvolution_fused", "xvolution_training")
+PASSES = {"accumulation": _CONVOLVING, "accumulator": (*_CONVOLVING, "xvolution_backward")}
+"""The sums whose passes are stages, and of which operators."""

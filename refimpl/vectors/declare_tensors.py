@@ -5,6 +5,7 @@ an integer softmax             exp_table of 2^index_bits entries over the same r
 another denominator            output shift that takes it in
 probabilities in floats        output_factor 1: the context is a mean of values already
 statistics of the batch        no mean and variance among the inputs
+accumulators beyond 32 bits    multipliers and shifts of fewer bits, the factor nearest to the drawn
 the rule float_even            binary32 scales for multipliers and shifts
 """
 
@@ -18,6 +19,7 @@ from refimpl.arrays import Array
 from refimpl.bitexact.call import Attributes
 from refimpl.bitexact.describe import ATTENTION
 from refimpl.bitexact.formats import format_named, format_of
+from refimpl.bitexact.integer_sum import integer_accumulator
 from refimpl.bitexact.requantise import FLOAT_RULE, Factor, float_scale
 from refimpl.bitexact.softmax import denominator_of, exp_table
 
@@ -38,7 +40,58 @@ def fitted(
         made = {name: array for name, array in made.items() if name not in ("mean", "var")}
     if integer and own.get("rounding") == FLOAT_RULE:
         made = with_scales(made)
+    if integer:
+        made |= shortened(operator, made, own)
     return made, own
+
+
+_ATTENDING: Mapping[str, str] = {
+    "multiplier_q": "accumulator",
+    "multiplier_k": "accumulator",
+    "multiplier_v": "accumulator",
+    "weights_multiplier": "accumulator_scores",
+    "softmax_multiplier": "accumulator_scores",
+    "multiplier": "accumulator_context",
+}
+SCALED_BY: Mapping[str, Mapping[str, str]] = {
+    **dict.fromkeys(ATTENTION, _ATTENDING),
+    "conv2d_backward": {"multiplier": "accumulator_dx"},
+    "pssa_backward": {"d_multiplier": "accumulator_dx", "multiplier": "accumulator_shares"},
+    "xvolution_backward": {
+        "multiplier_c": "accumulator",
+        "multiplier_a": "accumulator",
+        "dx_multiplier_c": "accumulator_dx",
+        "d_multiplier_a": "accumulator_dx",
+        "dx_multiplier_a": "accumulator_shares",
+    },
+}
+"""The accumulator that each factor scales, where it is not the one of a convolution."""
+CONVOLVED = dict.fromkeys(("multiplier", "multiplier_c", "multiplier_a"), "accumulator")
+
+
+def shortened(
+    operator: str, tensors: Mapping[str, Array], attributes: Attributes
+) -> dict[str, Array]:
+    """Factors whose products with a declared accumulator would not fit 64 bits, in fewer bits."""
+    found: dict[str, Array] = {}
+    for name, record in SCALED_BY.get(operator, CONVOLVED).items():
+        shift = name.replace("multiplier", "shift")
+        if shift not in tensors:  # none such, or a binary32 scale
+            continue
+        bits = max(integer_accumulator(attributes.get(record)).bits, 32)
+        bits += name.startswith("softmax_")  # of a difference of two
+        factor = narrowed(Factor(tensors[name], tensors[shift]), 63 - bits)
+        found |= {name: factor.multiplier, shift: factor.shift}
+    return found
+
+
+def narrowed(factor: Factor, most: int) -> Factor:
+    """The nearest factors whose multipliers have at most so many bits; shorter ones stay."""
+    m, s = (each.astype(np.int64) for each in factor)
+    over = np.array([max(int(each).bit_length() - most, 0) for each in m], np.int64)
+    m, s = (m + ((np.int64(1) << over) >> 1)) >> over, s - over
+    up = m >> most  # it rounded up to a power of two
+    return Factor((m >> up).astype(factor.multiplier.dtype), (s - up).astype(factor.shift.dtype))
 
 
 def with_scales(tensors: Mapping[str, Array]) -> dict[str, Array]:

@@ -26,7 +26,10 @@ WIDE = 48  # bits of an accumulator that holds sums of products of int16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """Sizes of a call: images (n, c, h, w), outputs o, kernel side, stride, groups, dilation."""
+    """Sizes of a call: images (n, c, h, w), outputs o, kernel side, stride, groups, dilation.
+
+    ``many`` are the directions of its shift product.
+    """
 
     n: int
     c: int
@@ -37,6 +40,7 @@ class Extent:
     stride: int
     g: int = 1
     d: int = 1
+    many: int = len(FOUR_DIRECTIONS)
 
     @property
     def image(self) -> tuple[int, ...]:
@@ -181,7 +185,7 @@ def _integer_norm(arithmetic: str, name: str, of: Extent, rounding: str) -> Any:
 
 def _float_backward(operator: str) -> Callable[..., tuple[dict[str, Array], dict[str, Any]]]:
     def call(arithmetic: str, name: str, of: Extent, _: str) -> Any:
-        wide = len(FOUR_DIRECTIONS) * of.c
+        wide = of.many * of.c
         both: Shapes = {
             "w_c": (of.o, of.c // of.g, of.k, of.k),
             "w_a": (of.o, wide // of.g, of.k, of.k),
@@ -228,7 +232,7 @@ def _integer_backward(
 
 
 def _integer_training(arithmetic: str, name: str, of: Extent, rounding: str) -> Any:
-    bits, many = format_named(arithmetic).bits, len(FOUR_DIRECTIONS)
+    bits, many = format_named(arithmetic).bits, of.many
     square = _deviation(bits) ** 2
     tensors = {"x": _uniform(name, "x", of.image, arithmetic)}
     tensors |= _factors(name, "", 1, square, bits, "t_")
@@ -250,7 +254,7 @@ def _integer_training(arithmetic: str, name: str, of: Extent, rounding: str) -> 
 
 def _backward_shapes(operator: str, of: Extent) -> Shapes:
     """What is drawn uniformly: image, upstream gradient, kernels, gains."""
-    wide = len(FOUR_DIRECTIONS) * of.c
+    wide = of.many * of.c
     conv, attention = (of.o, of.c // of.g, of.k, of.k), (of.o, wide // of.g, of.k, of.k)
     both: Shapes = {"w_c": conv, "w_a": attention, "s_c": (of.o,), "s_a": (of.o,)}
     known: dict[str, Shapes] = {
@@ -267,7 +271,7 @@ def _backward_shapes(operator: str, of: Extent) -> Shapes:
 
 def _backward_factors(operator: str, arithmetic: str, name: str, of: Extent) -> dict[str, Array]:
     """A factor for every requantisation of a backward pass, of the deviation that it meets."""
-    bits, many = format_named(arithmetic).bits, len(FOUR_DIRECTIONS)
+    bits, many = format_named(arithmetic).bits, of.many
     square = _deviation(bits) ** 2
 
     def factor(prefix: str, suffix: str, count: int, terms: int) -> dict[str, Array]:

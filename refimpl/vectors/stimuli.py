@@ -22,7 +22,7 @@ from refimpl.bitexact.operators import (
     INTEGER_ARITHMETICS,
     OPERATORS,
 )
-from refimpl.ops.shift_product import FOUR_DIRECTIONS
+from refimpl.ops.shift_product import FOUR_DIRECTIONS, offsets
 from refimpl.vectors.case import Case, Choices, identified, ordered, shown
 from refimpl.vectors.convolutions import convolves
 from refimpl.vectors.declare import declared_case
@@ -67,17 +67,23 @@ class Sizes:
                 f"groups must divide the {self.channels} channels and the {self.outputs} outputs, "
                 f"not be {self.groups}"
             )
-        if self.numbers > MOST_NUMBERS:
+        self.must_fit()
+
+    def must_fit(self, directions: int = len(FOUR_DIRECTIONS)) -> None:
+        """Refuse what would not fit memory: all taps of all pixels, or the kernels.
+
+        Raises
+        ------
+        ValueError
+            If the largest array of any operator has too many numbers.
+        """
+        taps = (1 + directions) * self.channels * self.kernel**2
+        numbers = taps * max(self.batch * self.height * self.width, self.outputs)
+        if numbers > MOST_NUMBERS:
             raise ValueError(
                 f"a random case must gather at most {MOST_NUMBERS:,} numbers at once, not "
-                f"{self.numbers:,}: make batch, channels, outputs, height, width or kernel smaller"
+                f"{numbers:,}: make batch, channels, outputs, height, width or kernel smaller"
             )
-
-    @property
-    def numbers(self) -> int:
-        """Numbers in the largest array of any operator: all taps of all pixels, or the kernels."""
-        taps = (1 + len(FOUR_DIRECTIONS)) * self.channels * self.kernel**2
-        return taps * max(self.batch * self.height * self.width, self.outputs)
 
 
 def random_cases(
@@ -126,6 +132,7 @@ def named_cases(
                 f"groups must be 1 for {operator}, not {sizes.groups}: of {', '.join(GROUPED)} "
                 "they may be more"
             )
+    sizes.must_fit(directions_of(choices))
     make = dict.fromkeys(INTEGER_ARITHMETICS, _random_integer)
     make |= dict.fromkeys(FLOAT_ARITHMETICS, _random_float)
     return [
@@ -167,9 +174,20 @@ def _attributes(operator: str, geometry: Mapping[str, Any]) -> dict[str, Any]:
     return shifts if operator == "shift_product" else {**geometry, **shifts}
 
 
-def _kernel_shapes(operator: str, sizes: Sizes) -> dict[str, tuple[int, ...]]:
-    """Shape of every kernel array of an operator, by the suffix of its branch."""
-    c, d, k = sizes.channels, len(FOUR_DIRECTIONS), sizes.kernel
+def directions_of(choices: Choices) -> int:
+    """How many directions a shift product has: four unless others are declared.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or one is none.
+    """
+    return len(offsets(choices.declared.get("directions", FOUR_DIRECTIONS), 1))
+
+
+def _kernel_shapes(operator: str, sizes: Sizes, d: int) -> dict[str, tuple[int, ...]]:
+    """Shape of every kernel array of an operator of d directions, by its branch's suffix."""
+    c, k = sizes.channels, sizes.kernel
     inputs = {
         "conv2d": {"": c},
         "shift_product": {},
@@ -245,7 +263,7 @@ def _random_integer(
             "t_shift": np.array([of.t_shift], np.int8),
         }
     weights = format_named(of.weights)
-    for suffix, shape in _kernel_shapes(operator, sizes).items():
+    for suffix, shape in _kernel_shapes(operator, sizes, directions_of(choices)).items():
         taps = shape[1] * shape[2] * shape[3]
         spread = of.deviation * SPREADS[of.weights].deviation
         deviation = isqrt(taps * spread * spread)  # of a sum of products of uniform numbers
@@ -287,6 +305,7 @@ def _random_drawn(
     extent = Extent(
         n=sizes.batch, c=sizes.channels, o=sizes.outputs, h=sizes.height, w=sizes.width,
         k=sizes.kernel, stride=sizes.stride, g=sizes.groups, d=sizes.dilation,
+        many=directions_of(choices),
     )  # fmt: skip
     tensors, attributes = drawn(operator, arithmetic, name, extent, choices.rounding)
     if sums_over_taps(operator, arithmetic) and choices.order != Choices().order:
@@ -313,7 +332,7 @@ def _random_float(
 
     image = (sizes.batch, sizes.channels, sizes.height, sizes.width)
     tensors = {"x": draw("x", image, arithmetic)}
-    for suffix, shape in _kernel_shapes(operator, sizes).items():
+    for suffix, shape in _kernel_shapes(operator, sizes, directions_of(choices)).items():
         tensors |= {
             f"w{suffix}": draw(f"w{suffix}", shape, arithmetic),
             f"b{suffix}": draw(f"b{suffix}", shape[:1]),

@@ -1,5 +1,6 @@
 """What is declared is computed, judged line by line, and refused where there is no such thing."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -7,15 +8,17 @@ import pytest
 from typer.testing import CliRunner
 
 from refimpl import io
+from refimpl.bitexact.describe import PASSES, SHIFTED
 from refimpl.bitexact.formats import integers_of
 from refimpl.bitexact.operators import ALL_OPERATORS, ARITHMETICS, PIPELINES
-from refimpl.bitexact.requantise import ROUNDINGS
+from refimpl.bitexact.requantise import ROUNDINGS, Factor
 from refimpl.cli import app
 from refimpl.vectors.case import Choices
 from refimpl.vectors.declare import declarable, must_concern, parsed, table_of
+from refimpl.vectors.declare_tensors import narrowed
 from refimpl.vectors.local import recompute, steps_of
 from refimpl.vectors.stages import stages
-from refimpl.vectors.stimuli import Sizes, random_cases
+from refimpl.vectors.stimuli import GROUPED, Sizes, random_cases
 from refimpl.vectors.write import About, Written, set_files
 from tests.refimpl.bitexact.literal import RULES
 
@@ -60,8 +63,13 @@ ZEROS = {
 @pytest.mark.parametrize("operator", ALL_OPERATORS)
 def test_every_integer_operator_rounds_by_every_rule(operator, rounding):
     case = one(operator, rounding=rounding)
-    found, judged = stages(case), 0
-    rule = RULES.get(rounding, float_even)
+    assert by_the_rule(case, stages(case), RULES.get(rounding, float_even))
+
+
+def by_the_rule(case, found, rule):
+    """Every stage before a clip is the rule of what it is scaled from: how many were judged."""
+    judged = 0
+    rounding = case.attributes["rounding"]
     for name, (source, factor) in FACTORS.items():
         if name not in found or source not in found:
             continue
@@ -76,7 +84,7 @@ def test_every_integer_operator_rounds_by_every_rule(operator, rounding):
             multiplier = m[c] if rounding == "float_even" else int(m[c])
             assert got[at] == rule(int(before[at]), multiplier, int(s[c])) + zero
             judged += 1
-    assert judged
+    return judged
 
 
 @pytest.mark.parametrize("rounding", ["float_even", "tosa_double", "half_away", "toward_zero"])
@@ -188,6 +196,105 @@ def test_records_of_other_operators_are_declared_alike(operator):
     plain = stages(one(operator))
     found = lines_agree(case)
     assert any(name not in found or differ(found, plain, name) for name in plain)
+
+
+SUMMING = [
+    (operator, name)
+    for operator in ALL_OPERATORS
+    for name in declarable(operator, "int8")
+    if name.startswith("accumulator")
+]
+
+
+@pytest.mark.parametrize("rounding", ["half_up", "tflite_double", "half_even", "float_even"])
+@pytest.mark.parametrize("bits", [33, 40, 48])
+@pytest.mark.parametrize("operator", sorted({operator for operator, _ in SUMMING}))
+def test_accumulators_of_up_to_48_bits_have_factors_that_fit_them(operator, bits, rounding):
+    wide = [f"{name}.bits={bits}" for of, name in SUMMING if of == operator]
+    more = [[]] if operator not in ATTENTION else [[], ["normalise=none"], ["softmax.kind=integer"]]
+    for texts in more:
+        case = one(operator, declare=[*wide, *texts], rounding=rounding)
+        plain = one(operator, declare=texts, rounding=rounding)
+        for name, now in factors(case).items():
+            assert now == pytest.approx(factors(plain)[name], rel=2.0**-14), name
+        found = lines_agree(case)
+        judged = by_the_rule(case, found, RULES.get(rounding, float_even))
+        assert judged or operator == "xvolution_training"
+        output = found["dx" if operator.endswith("backward") else "output"]
+        assert len(np.unique(output)) > 4
+
+
+def factors(case):
+    return {
+        name: m.astype(float) / 2.0 ** case.tensors.get(name.replace("multiplier", "shift"), 0)
+        for name, m in case.tensors.items()
+        if "multiplier" in name
+    }
+
+
+def test_a_narrowed_factor_is_the_nearest_of_so_many_bits():
+    for m in (2**30, 2**30 + 2**14, 2**30 + 2**15, 2**31 - 1, 2**31 - 2**15, 3 * 2**29 + 1, 7):
+        (found, s) = (each.item() for each in narrowed(Factor(np.array([m]), np.array([33])), 15))
+        assert found < 2**15
+        near = min(
+            (
+                abs(Fraction(each, 2**k) - Fraction(m, 2**33))
+                for k in (16, 17, 18, 33)
+                for each in (*range(max(found - 3, 0), found + 4), 2**14, 2**15 - 1)
+            ),
+        )
+        assert abs(Fraction(found, 2**s) - Fraction(m, 2**33)) == near
+
+
+@pytest.mark.parametrize("arithmetic", ["int8", "int16", "fp32"])
+@pytest.mark.parametrize(
+    "directions", [[[0, 1]], [[0, 1], [-1, 0]], [[a, b] for a in (1, 2) for b in (-1, 0, 3)]]
+)
+@pytest.mark.parametrize("operator", [each for each in ALL_OPERATORS if each in SHIFTED])
+def test_directions_of_any_number_are_declared_and_kernels_drawn_for_them(
+    operator, directions, arithmetic
+):
+    sizes = Sizes(batch=2, channels=4, outputs=2, height=4, width=4)
+    if operator in GROUPED:
+        sizes = replace(sizes, groups=2)
+    case = one(operator, arithmetic, declare=[f"directions={directions}"], sizes=sizes)
+    found = lines_agree(case)
+    (shifted,) = (found[name] for name in found if name.endswith("shifted"))
+    assert shifted.shape[1] == 4 * len(directions)
+    assert len(np.unique(list(found.values())[-1])) > 8
+
+
+@pytest.mark.parametrize("directions", ["[]", "[[0,0]]", "[[1]]", "3", "[[0.5,1]]"])
+def test_directions_that_are_none_are_refused(directions):
+    with pytest.raises(
+        ValueError, match=r"directions must be a sequence of offsets|a direction mus"
+    ):
+        one("pssa", declare=[f"directions={directions}"])
+
+
+@pytest.mark.parametrize(
+    ("operator", "arithmetic", "name"),
+    [
+        *((of, "int8", name) for of, name in SUMMING if of not in PASSES["accumulator"]),
+        ("xvolution_backward", "int8", "accumulator_dw"),
+        ("global_attention", "fp32", "accumulation_scores"),
+        ("conv2d_backward", "bf16", "accumulation_dw"),
+        ("xvolution_backward", "fp32", "accumulation"),
+    ],
+)
+def test_passes_that_nothing_shows_are_refused(operator, arithmetic, name):
+    with pytest.raises(ValueError, match=f"{name}.pass_terms must be 0 in {operator}: no stage"):
+        one(operator, arithmetic, declare=[f"{name}.pass_terms=2"])
+
+
+@pytest.mark.parametrize("arithmetic", ["int8", "fp32"])
+@pytest.mark.parametrize("operator", PASSES["accumulator"])
+def test_passes_are_stages_of_every_operator_that_takes_them(operator, arithmetic):
+    name = "accumulator" if arithmetic == "int8" else "accumulation"
+    if operator not in PASSES[name]:
+        return
+    found = lines_agree(one(operator, arithmetic, declare=[f"{name}.pass_terms=5"]))
+    assert sum("partial_" in stage for stage in found) > 1
 
 
 LIMITS = {"int4": (-8, 7), "uint8": (0, 255), "int16": (-(2**15), 2**15 - 1)}
