@@ -1,9 +1,11 @@
-"""Real tensors to int8: how scales and zero points are chosen. A stated rule, not a calibration.
+"""Real tensors to integers: how scales and zero points are chosen. A stated rule, no calibration.
 
-    activations  scale = (max − min)/255 with 0 inside [min, max]; zero = round(−128 − min/scale)
-    weights      per output channel, symmetric: scale = max|w|/127, zero point 0
-    q            = clip(round(x/scale) + zero, −128, 127), ties to even
+    activations  of a format [low, high]: scale = (max − min)/(high − low) with 0 inside [min, max];
+                 zero = clip(round(low − min/scale), low, high)
+    weights      per output channel, symmetric: scale = max|w|/high, zero point 0
+    q            = clip(round(x/scale) + zero, low, high), ties to even
 
+An arithmetic fixes the format of weights, and the widths of accumulators and multipliers.
 Elementwise IEEE operations and exact maxima only, so the same bytes everywhere.
 
 Source: Jacob et al., arXiv:1712.05877 (2018), section 2.1 (affine quantisation) and 3 (ranges).
@@ -15,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.bitexact.formats import format_named, to_integers
 
 
 class Affine(NamedTuple):
@@ -24,33 +27,49 @@ class Affine(NamedTuple):
     zero_point: int
 
 
+class Widths(NamedTuple):
+    """Of an integer arithmetic: the weights' format, the bits of accumulators and multipliers."""
+
+    weights: str
+    accumulator: int
+    multiplier: int
+
+
+WIDTHS = {
+    "int8": Widths("int8", accumulator=32, multiplier=31),
+    "int4": Widths("int4", accumulator=32, multiplier=31),
+    "int16": Widths("int8", accumulator=48, multiplier=15),
+}
+
+
 class QuantisedWeights(NamedTuple):
-    """int8 kernels, and the binary64 scale of each output channel."""
+    """Integer kernels, and the binary64 scale of each output channel."""
 
     w: Array
     scale: Array
 
 
-def affine(x: Array) -> Affine:
-    """Choose scale and zero point so that all of ``x``, and 0, are representable."""
+def affine(x: Array, form: str = "int8") -> Affine:
+    """Choose scale and zero point so that all of ``x``, and 0, are representable in a format."""
+    least, most = format_named(form).limits
     low, high = min(float(x.min(initial=0)), 0.0), max(float(x.max(initial=0)), 0.0)
-    scale = (high - low) / 255 or 1.0
-    return Affine(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
+    scale = (high - low) / (most - least) or 1.0
+    return Affine(scale, int(np.clip(np.rint(least - low / scale), least, most)))
 
 
-def quantise(x: Array, to: Affine) -> Array:
-    """Round to the nearest representable int8, ties to even, saturating."""
+def quantise(x: Array, to: Affine, form: str = "int8") -> Array:
+    """Round to the nearest representable integer, ties to even, saturating."""
     steps = np.rint(x.astype(np.float64) / to.scale) + to.zero_point
-    return np.clip(steps, -128, 127).astype(np.int8)
+    return to_integers(np.clip(steps, *format_named(form).limits).astype(np.int64), form)
 
 
-def quantise_weights(w: Array) -> QuantisedWeights:
+def quantise_weights(w: Array, form: str = "int8") -> QuantisedWeights:
     """Quantise kernels (o, …) symmetrically, one scale per output channel."""
-    wide = w.astype(np.float64)
+    wide, most = w.astype(np.float64), format_named(form).limits[1]
     largest = np.abs(wide).reshape(len(w), -1).max(axis=1, initial=0)
-    scale = np.where(largest > 0, largest / 127, 1.0)
+    scale = np.where(largest > 0, largest / most, 1.0)
     steps = np.rint(wide / scale.reshape(-1, *[1] * (w.ndim - 1)))
-    return QuantisedWeights(np.clip(steps, -127, 127).astype(np.int8), scale)
+    return QuantisedWeights(to_integers(np.clip(steps, -most, most).astype(np.int64), form), scale)
 
 
 def quantise_bias(b: Array, scale: Array) -> Array:
@@ -71,7 +90,7 @@ def lost_bits(w: Array, channels: int) -> int:
     """Whole bits of weight precision that one scale for two channel groups costs the smaller group.
 
     ``w`` (o, c, …) holds real kernels whose first ``channels`` input channels form one group and
-    the rest the other. The group with the smaller max|w| then uses only that share of the int8
+    the rest the other. The group with the smaller max|w| then uses only that share of the weights'
     range: ⌊log₂(larger/smaller)⌋, at its worst over the outputs that use both.
     """
     groups = (w[:, :channels], w[:, channels:])

@@ -58,15 +58,19 @@ class Factor(NamedTuple):
     shift: Array
 
 
-def fixed_point(factors: Array) -> Factor:
-    """Nearest multiplier and shift to each binary64 factor of [2⁻³¹, 1) (ties to even).
+def fixed_point(factors: Array, bits: int = 31) -> Factor:
+    """Nearest multiplier of ``bits`` bits and shift to each factor of [2⁻³¹, 2^(bits − 1)).
+
+    Ties to even. Below 1 the shift is ``bits`` to ``bits`` + 30; from 1 on, where the output's
+    steps are finer than the accumulator's, 1 to ``bits`` − 1. A wider accumulator takes multipliers
+    of fewer bits (``requantise``).
 
     Raises
     ------
     ValueError
-        If a factor is not in [2⁻³¹, 1): the shift must be 31 to 61 so that every rule is exact.
+        If a factor is out of this range.
     """
-    pairs = [_fixed_point(float(each)) for each in np.atleast_1d(factors)]
+    pairs = [_fixed_point(float(each), bits) for each in np.atleast_1d(factors)]
     return Factor(*(np.array(column, np.int64) for column in zip(*pairs, strict=True)))
 
 
@@ -212,16 +216,19 @@ def _rounded(product: Array, shift: Array, plus: Array, minus: Array, even: Arra
 _rounded_product = njit(cache=True)(_rounded)
 
 
-def _fixed_point(factor: float) -> tuple[int, int]:
-    if not 2.0**-31 <= factor < 1:
-        raise ValueError(f"a requantisation factor must lie in [2^-31, 1), not be {factor!r}")
+def _fixed_point(factor: float, bits: int) -> tuple[int, int]:
+    if not 2.0**-31 <= factor < 2.0 ** (bits - 1):
+        raise ValueError(
+            f"a requantisation factor must lie in [2^-31, 2^{bits - 1}), not be {factor!r}"
+        )
     fraction, exponent = frexp(factor)  # factor = fraction · 2^exponent, ½ ≤ fraction < 1
-    multiplier = round(Fraction(fraction) * 2**31)
-    if multiplier == 2**31:  # it rounded up to a power of two
-        multiplier, exponent = 2**30, exponent + 1
-    if exponent > 0:  # just below 1: the nearest that keeps a shift of 31
-        return 2**31 - 1, 31
-    return multiplier, 31 - exponent
+    multiplier = round(Fraction(fraction) * 2**bits)
+    if multiplier == 2**bits:  # it rounded up to a power of two
+        multiplier, exponent = 2 ** (bits - 1), exponent + 1
+    least = bits if factor < 1 else 1
+    if bits - exponent < least:  # just below 1, or the largest: the nearest that keeps the shift
+        return 2**bits - 1, least
+    return multiplier, bits - exponent
 
 
 def _half(shift: Array) -> Array:

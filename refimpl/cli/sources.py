@@ -10,6 +10,7 @@ from refimpl.nets.resnet import resnet
 from refimpl.nets.small import SIDE
 from refimpl.onnx_graph.upstream import convolution_in
 from refimpl.vectors.case import Case, Choices
+from refimpl.vectors.manifest import Exclusion
 from refimpl.vectors.network import (
     grey_image,
     inputs_of,
@@ -35,8 +36,8 @@ def layer_cases(
     seed: str,
     side: int | None,
     crop: int | None,
-) -> list[Case]:
-    """Cases of layers of one of our networks on a picture.
+) -> tuple[list[Case], list[Exclusion]]:
+    """Cases of layers of one of our networks on a picture, and the forms that cannot be.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def onnx_node_cases(
 
 def _trained_cases(
     layers: Sequence[str], choices: Choices, *, image: str, side: int, crop: int | None
-) -> list[Case]:
+) -> tuple[list[Case], list[Exclusion]]:
     trained = io.trained_small()
     part = until(trained.network, layers)
     pixels, stimulus = io.read_photograph(image)

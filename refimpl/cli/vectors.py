@@ -18,6 +18,7 @@ from refimpl.cli.options import given as given_options
 from refimpl.cli.options import must_be_read, must_have_a_source
 from refimpl.cli.sources import NETWORKS, TRAINED, layer_cases, onnx_node_cases
 from refimpl.cli.terminal import progress, sentences
+from refimpl.cli.worth import print_excluded
 from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.measure import covered_ids
 from refimpl.score.models import operator_of
@@ -183,6 +184,7 @@ def vectors(
         about = About(command=_regenerate(context), tool_version=io.tool_version())
         plan = Plan()
         of_device: list[Case] = []
+        left_out: dict[str, str] = {}
         cases: list[Case] = []
         if dut is not None:
             declared = io.read_dut(dut)
@@ -192,7 +194,10 @@ def vectors(
             plan = plan_of(declared)
         if layer:
             options = {"network": network, "stage": stage, "image": image, "seed": seed}
-            cases += layer_cases(layer, choices, side=side, crop=crop, **options)
+            layered, missing = layer_cases(layer, choices, side=side, crop=crop, **options)
+            cases += layered
+            about = replace(about, excluded=(*about.excluded, *missing))
+            left_out = {each.what: each.reason for each in missing}
         if onnx is not None:
             cases += onnx_node_cases(onnx, node, given or [], choices)
         if chain is not None:
@@ -214,6 +219,7 @@ def vectors(
             count = io.write_directory(out, files)
     typer.echo(f"{out}: {len(cases)} cases, {count} files; check a device with")
     typer.echo(f"  refimpl check {shlex.quote(str(out))} DEVICE_DIRECTORY")
+    print_excluded(left_out)
 
 
 def _regenerate(context: typer.Context) -> str:

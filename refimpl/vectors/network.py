@@ -17,6 +17,7 @@ from refimpl.nets.photograph import normalise, square
 from refimpl.nets.run import BIT_EXACT, calibrate, fuse_network, run
 from refimpl.vectors.case import Case, Choices
 from refimpl.vectors.layer import layer_cases
+from refimpl.vectors.manifest import Exclusion
 
 LUMA = (299, 587, 114)  # thousandths of red, green, blue: ITU-R BT.601
 
@@ -130,8 +131,10 @@ def network_cases(
     *,
     stimulus: Mapping[str, Any],
     crop: int | None = None,
-) -> list[Case]:
-    """Cases of the named layers; ``prepared`` must have kept ``inputs_of`` them.
+) -> tuple[list[Case], list[Exclusion]]:
+    """Cases of the named layers, and the forms of them that cannot be.
+
+    ``prepared`` must have kept ``inputs_of`` the layers.
 
     With ``crop``, a layer works on the middle crop × crop of its input only: smaller files.
 
@@ -140,18 +143,20 @@ def network_cases(
     ValueError
         If a layer is not one that vectors can be written for, or the crop does not fit.
     """
-    cases = []
+    cases, excluded = [], []
     for name, source in zip(layers, inputs_of(prepared.network, layers), strict=True):
         node = prepared.network.node(name)
         x = np.asarray(prepared.image if source == "image" else prepared.activations[source])
-        cases += layer_cases(
+        own, missing = layer_cases(
             node,
             _weights(prepared, node),
             x if crop is None or x.ndim != 4 else _middle(x, crop),
             choices,
             stimulus={**stimulus, "network": prepared.network.name, "crop": crop},
         )
-    return cases
+        cases += own
+        excluded += missing
+    return cases, excluded
 
 
 def _middle(x: Array, side: int) -> Array:

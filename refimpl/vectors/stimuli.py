@@ -22,6 +22,7 @@ from refimpl.bitexact.operators import (
     INTEGER_ARITHMETICS,
     OPERATORS,
 )
+from refimpl.bitexact.quantise import WIDTHS
 from refimpl.ops.shift_product import FOUR_DIRECTIONS, offsets
 from refimpl.vectors.case import Case, Choices, identified, ordered, shown
 from refimpl.vectors.convolutions import convolves
@@ -210,36 +211,30 @@ def _random_id(operator: str, arithmetic: str, sizes: Sizes, seed: str) -> str:
 class _Spread:
     """How integers of a format are drawn: deviation of a uniform one, zero points, factors.
 
-    Factors are m/2^s with m from [2^``top``/2, 2^``top``): an accumulator of twice the format's
-    bits, times m, stays below 2⁶². ``t_shift`` makes the largest products saturate.
+    Factors are m/2^s with m of the arithmetic's multipliers (``WIDTHS``). ``t_shift`` makes the
+    largest products saturate.
     """
 
     deviation: int
     x_zero: int
     t_zero: int
     y_zero: int
-    top: int
     t_multiplier: int
     t_shift: int
-    weights: str
-    accumulator_bits: int = 32
 
 
 SPREADS = {
     "int8": _Spread(
-        deviation=74, x_zero=-7, t_zero=5, y_zero=3, top=31,
+        deviation=74, x_zero=-7, t_zero=5, y_zero=3,
         t_multiplier=1518500250, t_shift=37,  # 2^30.5: about 1/91
-        weights="int8",
     ),
     "int4": _Spread(
-        deviation=5, x_zero=-1, t_zero=1, y_zero=1, top=31,
+        deviation=5, x_zero=-1, t_zero=1, y_zero=1,
         t_multiplier=1518500250, t_shift=33,  # about 1/6
-        weights="int4",
     ),
     "int16": _Spread(
-        deviation=18918, x_zero=-7, t_zero=5, y_zero=3, top=15,
+        deviation=18918, x_zero=-7, t_zero=5, y_zero=3,
         t_multiplier=23170, t_shift=29,  # 2^14.5: about 1/23000
-        weights="int8", accumulator_bits=48,
     ),
 }  # fmt: skip
 
@@ -248,7 +243,8 @@ def _random_integer(
     operator: str, arithmetic: str, sizes: Sizes, choices: Choices, seed: str
 ) -> Case:
     name = _random_id(operator, arithmetic, sizes, seed)
-    of, form = SPREADS[arithmetic], format_named(arithmetic)
+    of, form, widths = SPREADS[arithmetic], format_named(arithmetic), WIDTHS[arithmetic]
+    top = widths.multiplier
 
     def draw(tensor: str, shape: tuple[int, ...], low: int, high: int, to: str) -> Array:
         return to_integers(random.integers(name, tensor, shape, low, high), to)
@@ -262,26 +258,26 @@ def _random_integer(
             "t_multiplier": np.array([of.t_multiplier], np.int32),
             "t_shift": np.array([of.t_shift], np.int8),
         }
-    weights = format_named(of.weights)
+    weights = format_named(widths.weights)
     for suffix, shape in _kernel_shapes(operator, sizes, directions_of(choices)).items():
         taps = shape[1] * shape[2] * shape[3]
-        spread = of.deviation * SPREADS[of.weights].deviation
+        spread = of.deviation * SPREADS[widths.weights].deviation
         deviation = isqrt(taps * spread * spread)  # of a sum of products of uniform numbers
         zeros["y_zero"] = of.y_zero
         tensors |= {
             f"w{suffix}": draw(
-                f"w{suffix}", shape, -weights.limits[1], weights.limits[1], of.weights
+                f"w{suffix}", shape, -weights.limits[1], weights.limits[1], widths.weights
             ),
             f"b{suffix}": draw(f"b{suffix}", shape[:1], -deviation, deviation, "int32"),
             f"multiplier{suffix}": draw(
-                f"multiplier{suffix}", shape[:1], 2 ** (of.top - 1), 2**of.top - 1, "int32"
+                f"multiplier{suffix}", shape[:1], 2 ** (top - 1), 2**top - 1, "int32"
             ),
             f"shift{suffix}": np.full(
-                shape[:1], of.top + (deviation >> form.bits).bit_length(), np.int8
+                shape[:1], top + (deviation >> form.bits).bit_length(), np.int8
             ),  # a standard deviation of about the range: some outputs saturate, most do not
         }
-    if of.accumulator_bits != 32 and operator != "shift_product":
-        zeros["accumulator"] = {"bits": of.accumulator_bits}
+    if widths.accumulator != 32 and operator != "shift_product":
+        zeros["accumulator"] = {"bits": widths.accumulator}
     return Case(
         id=name,
         operator=operator,

@@ -181,10 +181,31 @@ def test_a_factor_that_rounds_up_to_a_power_of_two_moves_its_shift():
 
 
 @pytest.mark.small
-@pytest.mark.parametrize("factor", [1.0, 2.0, 0.0, -0.5, 2.0**-32, float("nan"), float("inf")])
+@pytest.mark.parametrize("factor", [2.0**30, 0.0, -0.5, 2.0**-32, float("nan"), float("inf")])
 def test_a_factor_out_of_range_is_refused(factor):
-    with pytest.raises(ValueError, match=r"factor must lie in \[2\^-31, 1\), not be"):
+    with pytest.raises(ValueError, match=r"factor must lie in \[2\^-31, 2\^30\), not be"):
         fixed_point(np.array([factor]))
+
+
+@given(
+    st.floats(2.0**-31, 2.0**30, exclude_max=True, allow_subnormal=False),
+    st.sampled_from([15, 23, 31]),
+)
+@settings(deadline=None, max_examples=300)
+def test_a_multiplier_of_any_width_is_the_nearest_whose_shift_the_factor_allows(factor, bits):
+    if factor >= 2.0 ** (bits - 1):
+        with pytest.raises(ValueError, match=rf"2\^{bits - 1}\), not be"):
+            fixed_point(np.array(factor), bits)
+        return
+    multiplier, shift = (each.item() for each in fixed_point(np.array(factor), bits))
+    least = bits if factor < 1 else 1
+    assert 2 ** (bits - 1) <= multiplier < 2**bits
+    assert shift >= least
+    best = min(
+        abs(Fraction(min(round(Fraction(factor) * 2**s), 2**bits - 1), 2**s) - Fraction(factor))
+        for s in range(least, bits + 32)
+    )
+    assert abs(Fraction(multiplier, 2**shift) - Fraction(factor)) == best
 
 
 @pytest.mark.small

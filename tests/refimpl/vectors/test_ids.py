@@ -147,7 +147,7 @@ def test_layers_of_two_pictures_have_ids_apart():
         pixels = np.random.default_rng(seed).integers(0, 256, (9, 9, 3)).astype(np.uint8)
         for side in (6, 8):
             ready = prepare(network, pixels, side=side, keep=inputs_of(network, ["conv1"]))
-            cases += network_cases(ready, ["conv1"], Choices(), stimulus={})
+            cases += network_cases(ready, ["conv1"], Choices(), stimulus={})[0]
     assert shared(cases) == []
     assert {bare_name(case.id) for case in cases} == {"conv1-conv2d-int8", "conv1-conv2d-fp32"}
 

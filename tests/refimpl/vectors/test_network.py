@@ -47,7 +47,7 @@ def prepared():
 
 def cases_of(prepared, arithmetic, **options):
     choices = Choices(arithmetics=(arithmetic,))
-    made = network_cases(prepared, LAYERS, choices, stimulus={"image": "none"}, **options)
+    made, _ = network_cases(prepared, LAYERS, choices, stimulus={"image": "none"}, **options)
     return {case.operator: case for case in made}
 
 
@@ -74,7 +74,7 @@ def defined(prepared):
 
 
 def test_a_layer_yields_every_form_of_it_in_every_arithmetic(prepared):
-    cases = network_cases(prepared, LAYERS, Choices(), stimulus={"image": "none"})
+    cases, _ = network_cases(prepared, LAYERS, Choices(), stimulus={"image": "none"})
     assert [bare_name(case.id) for case in cases] == [
         "conv1-conv2d-int8",
         "conv1-conv2d-fp32",
@@ -154,13 +154,16 @@ def test_a_layer_without_kernels_is_refused(prepared):
         layer_cases(TINY.node("mix.relu"), {}, prepared.image, Choices(), stimulus={})
 
 
-def test_kernel_groups_too_unequal_for_one_int8_scale_are_refused_with_the_bits_lost(prepared):
+def test_kernel_groups_too_unequal_for_one_int8_scale_have_no_fused_form_and_say_why(prepared):
     weights = dict(prepared.parameters["mix"])
     weights["bn_a"] = weights["bn_a"]._replace(gamma=weights["bn_a"].gamma / 1e5)
     x = prepared.activations["conv1.relu"]
-    with pytest.raises(ValueError, match="must not cost more than 6 bits of the smaller, and here"):
-        layer_cases(TINY.node("mix"), weights, x, Choices(arithmetics=("int8",)), stimulus={})
-    assert layer_cases(TINY.node("mix"), weights, x, Choices(arithmetics=("fp32",)), stimulus={})
+    node, choices = TINY.node("mix"), Choices(arithmetics=("int8", "fp32"))
+    cases, excluded = layer_cases(node, weights, x, choices, stimulus={})
+    assert [case.operator for case in cases] == [*OPERATORS[:3], *OPERATORS]
+    (one,) = excluded
+    assert one.what == "mix-xvolution-fused-int8"
+    assert "must cost at most 6 bits of the smaller, and here it costs" in one.reason
 
 
 def test_the_network_is_run_no_further_than_the_last_layer_needs():

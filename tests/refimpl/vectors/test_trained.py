@@ -29,7 +29,7 @@ def prepared():
 
 @pytest.fixture(scope="module")
 def cases(prepared):
-    return network_cases(prepared, LAYERS, Choices(), stimulus={})
+    return network_cases(prepared, LAYERS, Choices(), stimulus={})[0]
 
 
 def test_every_layer_has_its_cases_with_the_trained_weights(cases):
