@@ -141,6 +141,19 @@ class Accumulation:
     @property
     def formula(self) -> str:
         """The recurrence in words of one line, for the manifest."""
+        return self.recurrence(biased=True)
+
+    @property
+    def rounded(self) -> str:
+        """What R is, in words of one line."""
+        flushed = ", operands too" if self.subnormals == "flushed" else ""
+        return (
+            f"R_{self.format}: {self.rounding}, overflow to {self.cast.beyond}, "
+            f"subnormals {self.subnormals}{flushed}{_products_text(self)}"
+        )
+
+    def recurrence(self, *, biased: bool) -> str:
+        """The same, of a sum with a bias or of one that has none."""
         r, many = f"R_{self.format}", self.pass_terms or "all"
         p = "w*x" if self.product == "fused" else f"R_{self.product}(w*x)"
         group = {
@@ -153,13 +166,10 @@ class Accumulation:
             "bits below the largest)",
         }[self.lane_order]
         passes = f" ; {many} terms a pass, {self.between}" if self.pass_terms else ""
-        start = "b" if self.bias == "first" else "0"
-        end = f" ; y = {r}(acc + b)" if self.bias == "last" else ""
+        start = "b" if biased and self.bias == "first" else "0"
+        end = f" ; y = {r}(acc + b)" if biased and self.bias == "last" else ""
         tiles = "".join(f" {k}={v}" for k, v in self.tiles.items())
-        return (
-            f"acc = {start} ; for {self.order}{tiles}: {group}{passes}{end} ; {r}: {self.rounding},"
-            f" overflow to {self.cast.beyond}, subnormals {self.subnormals}{_products_text(self)}"
-        )
+        return f"acc = {start} ; for {self.order}{tiles}: {group}{passes}{end} ; {self.rounded}"
 
 
 def _products_text(of: Accumulation) -> str:

@@ -28,7 +28,7 @@ from refimpl.bitexact.bounded_backward import GRADIENTS
 from refimpl.bitexact.bounded_forward import CONVOLVING, Expression
 from refimpl.bitexact.bounded_norm import NORMALISING, root_tables
 from refimpl.bitexact.call import Attributes, Tensors
-from refimpl.bitexact.describe import SUMS
+from refimpl.bitexact.records import SUMS
 
 CLASS = BINARY32.text
 

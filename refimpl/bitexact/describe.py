@@ -1,25 +1,43 @@
 """What rounds, in which order, to which format: a call's arithmetic in words and formulas.
 
 For the manifest of a set, and for whoever reads it. Everything comes from the attributes' records
-and the formats of the tensors; a default that attributes leave out is said too.
+and the formats of the tensors; a default that attributes leave out is said too, a record that
+nothing reads is not. Two declarations that compute different bits have different texts.
 """
 
 from typing import Any
 
-from refimpl.bitexact.accumulation import accumulation_of
+from refimpl.bitexact.accumulation import Accumulation, accumulation_of
 from refimpl.bitexact.call import Attributes, groups_of
-from refimpl.bitexact.formats import Cast, cast_of, format_named
+from refimpl.bitexact.describe_parts import (
+    cast_text,
+    function_text,
+    limits_text,
+    real_text,
+    rule_text,
+    saturated_text,
+    shift_text,
+    softmax_text,
+)
+from refimpl.bitexact.formats import Cast, cast_of, default_cast
 from refimpl.bitexact.integer_sum import integer_accumulator
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
-from refimpl.bitexact.requantise import FORMULAS
-from refimpl.bitexact.softmax import denominator_of, softmax_of
-from refimpl.bitexact.transcendental import function_of
+from refimpl.bitexact.records import (
+    ATTENTION,
+    BIASED,
+    SHIFTED,
+    SUMS,
+    integer_sums,
+    sums_floats,
+)
 
 
 def described(operator: str, arithmetic: str, attributes: Attributes) -> dict[str, Any]:
     """The arithmetic of a call as JSON: formats, accumulators, rounding, saturation."""
     family = _float if arithmetic in FLOAT_ARITHMETICS else _integer
-    declared = family(operator, arithmetic, attributes)
+    declared: dict[str, Any] = {"name": arithmetic, **family(operator, arithmetic, attributes)}
+    if operator in SHIFTED:
+        declared["shift"] = shift_text(attributes)
     groups = groups_of(attributes)
     if groups > 1:
         declared["groups"] = (
@@ -29,165 +47,176 @@ def described(operator: str, arithmetic: str, attributes: Attributes) -> dict[st
     return declared
 
 
-def cast_text(cast: Cast) -> str:
-    """One line on a cast."""
-    of = format_named(cast.format)
-    beyond = "saturates" if of.kind != "float" else f"beyond ±{of.largest:g}: {cast.beyond}"
-    return f"to {cast.format}, {cast.rounding}, {beyond}, subnormals {cast.subnormals}"
-
-
 def _float(operator: str, arithmetic: str, attributes: Attributes) -> dict[str, Any]:
-    of = accumulation_of(attributes)
-    declared: dict[str, Any] = {
-        "name": arithmetic,
-        "rounding": "to nearest, ties to even",
-        "subnormals": of.subnormals,
-        "output": cast_text(cast_of(attributes.get("output"), arithmetic)),
-    }
+    declared: dict[str, Any] = {}
     if operator in SHIFTED:
         product = cast_of(attributes.get("product_cast"), arithmetic)
         declared["product"] = f"x*x' {cast_text(product)}"
     for key, loops in SUMS[operator].items():
-        sums = accumulation_of(attributes, key, loops=loops)
-        if sums.between == "carried" and sums.lanes == 1:
-            must_show_passes(operator, key, sums.pass_terms)
-        declared[key] = sums.formula
-    if operator == "xvolution":
-        r = f"R_{of.format}"
-        declared["sum"] = f"each branch: z = {r}({r}(y*s) + t) ; output = {r}(z_c + z_a)"
+        biased = operator in BIASED and key == "accumulation"
+        declared[key] = accumulation_of(attributes, key, loops=loops).recurrence(biased=biased)
+    if operator == "batch_norm":
+        declared |= _normalised(attributes, attributes.get("statistics", "given"))
+    if operator in ("xvolution", "xvolution_training"):
+        declared |= _branches(operator, attributes)
     if operator in ATTENTION:
-        declared |= _softmax(attributes, arithmetic)
-    if operator in ("batch_norm", "xvolution_training"):
-        declared["rsqrt"] = function_of(attributes.get("rsqrt"), "rsqrt", of.format).formula
+        declared |= _attention(arithmetic, attributes)
+    if operator.endswith("_backward"):
+        return declared | _backward(operator, arithmetic, attributes)
+    if operator != "shift_product":
+        declared["output"] = cast_text(cast_of(attributes.get("output"), arithmetic))
     return declared
 
 
+def _branches(operator: str, attributes: Attributes) -> dict[str, str]:
+    """How an X-volution in floats puts its branches together."""
+    of = accumulation_of(attributes)
+    r = f"R_{of.format}"
+    if operator == "xvolution":
+        return {"sum": f"each branch: z = {r}({r}(y*s) + t) ; output = {r}(z_c + z_a)"}
+    carried = cast_text(default_cast(of.format))
+    return {
+        **_normalised(attributes, "batch"),
+        "branches": f"each cast {carried}, normalised, and cast {carried}",
+        "sum": f"output = {r}(conv + attention)",
+    }
+
+
+def _backward(operator: str, arithmetic: str, attributes: Attributes) -> dict[str, str]:
+    """What a gradient in floats casts, and how it comes through products and branches."""
+    dx = accumulation_of(attributes, "accumulation_dx", loops="ouv")
+    dw = accumulation_of(attributes, "accumulation_dw", loops="nij")
+    r, carried = f"R_{dx.format}", cast_text(default_cast(dx.format))
+    declared = {
+        "dx": cast_text(cast_of(attributes.get("dx"), arithmetic)),
+        "dw": cast_text(cast_of(attributes.get("dw"), dw.format)) + "; db alike",
+    }
+    if operator == "conv2d_backward":
+        return declared
+    declared["dproduct"] = carried
+    declared["through_product"] = (
+        f"direction by direction: acc = {r}(acc + {r}(dproduct*x')) ; acc = {r}(acc + "
+        f"{r}(dproduct*x) shifted back), {r} that of accumulation_dx"
+    )
+    if operator == "xvolution_backward":
+        forward = cast_text(default_cast(accumulation_of(attributes).format))
+        declared["dw"] += ", ds and dt too"
+        declared["branches"] = (
+            f"z = the branch's output, cast {forward}"
+            f" ; ds = sum of dy*z and dt = sum of dy as accumulation_dw ; upstream = {r}(dy*s) ; "
+            f"each branch's dx cast {carried} ; dx = {r}(dx_c + dx_a)"
+        )
+    return declared
+
+
+def _normalised(attributes: Attributes, statistics: str) -> dict[str, str]:
+    """A normalisation in floats, with statistics "given" or of the "batch"."""
+    of = accumulation_of(attributes, "accumulation_statistics", loops="nij")
+    eps = real_text(attributes["eps"], _carried(of))
+    said = {
+        "accumulation_statistics": of.rounded,
+        "statistics": "given",
+        "rsqrt": function_text(attributes, "rsqrt", of.format),
+        "normalisation": f"R(R(R(x - mean)*R(gamma*R(rsqrt(R(var + {eps}))))) + beta), R that of "
+        "accumulation_statistics",
+    }
+    if statistics == "given":
+        return said
+    return said | {
+        "accumulation_statistics": of.recurrence(biased=False),
+        "statistics": "of the batch: mean = R(sum of x * R(1/m)), var = R(sum of R(x - mean)^2 * "
+        "R(1/m)), summed as accumulation_statistics",
+    }
+
+
+def _carried(of: Accumulation) -> Cast:
+    return Cast(
+        format=of.format, rounding=of.rounding, overflow=of.overflow, subnormals=of.subnormals
+    )
+
+
+def _attention(arithmetic: str, attributes: Attributes) -> dict[str, Any]:
+    """Attention in floats, around its sums."""
+    declared = {
+        "projections": f"q, k and v {cast_text(default_cast(arithmetic))}",
+        "scaled_scores": f"R(scores*{real_text(attributes['scale'], Cast(format='fp32'))}), R that "
+        "of accumulation_scores",
+    }
+    if attributes.get("normalise", "softmax") == "none":
+        cast = cast_text(cast_of(attributes.get("probabilities"), arithmetic))
+        return declared | {"normalise": f"none: weights = scaled_scores {cast}"}
+    return declared | softmax_text(attributes, arithmetic, integer=False)
+
+
 def _integer(operator: str, arithmetic: str, attributes: Attributes) -> dict[str, Any]:
-    rule = attributes["rounding"]
-    limits = attributes.get("clip", list(format_named(arithmetic).limits))
     declared: dict[str, Any] = {
-        "name": arithmetic,
-        "requantisation": f"{rule}: {FORMULAS[rule]}, a = accumulator, m = multiplier, s = shift",
-        "saturation": f"after the zero point is added, to {list(limits)}; the stage before_clip "
-        "shows the value before it, clipped to int32",
+        "requantisation": f"{rule_text(attributes['rounding'])}, a = accumulator, m = multiplier, "
+        "s = shift",
+        "saturation": "after the zero point is added, to "
+        f"{limits_text(operator, arithmetic, attributes)}; the stage before_clip shows the value "
+        "before it, clipped to int32",
         "padding": "real zero, the input's zero point",
     }
-    for key, loops in INTEGER_SUMS.get(operator, {"accumulator": "cuv"}).items():
-        of = integer_accumulator({"order": loops, **(attributes.get(key) or {})})
-        must_show_passes(operator, key, of.pass_terms)
-        declared[key] = of.formula
+    for key, loops in integer_sums(operator).items():
+        declared[key] = integer_accumulator({"order": loops, **(attributes.get(key) or {})}).formula
     if operator in SHIFTED:
-        kept = attributes.get("product", "requantised") == "wide"
-        declared["product"] = (
-            "(x - z)*(x' - z), kept wide" if kept else "(x - z)*(x' - z), requantised to z_t"
-        )
+        declared["product"] = _product(arithmetic, attributes)
+    if operator == "xvolution":
+        into = saturated_text(attributes.get("output_format", arithmetic))
+        declared["branches"] = f"each with zero point 0, {into}"
     if operator == "xvolution_training":
         declared |= _training(attributes)
     if operator in ("pssa_backward", "xvolution_backward"):
+        declared["dproduct"] = "requantised to z_dproduct, " + saturated_text(
+            attributes.get("dproduct_format", arithmetic)
+        )
         declared["dx"] = (
             "sum over d of (dproduct - z)*(x' - z_x), and of (dproduct - z)*(x - z_x) shifted back"
         )
         declared["saturation_gradient"] = "straight through: as though nothing had saturated"
     if operator == "xvolution_backward":
         declared["upstream"] = "(dy - z_dy)*s, requantised with u_multiplier and u_shift"
-    return declared | (_softmax(attributes, "uint8") if operator in ATTENTION else {})
+    if operator in ATTENTION:
+        declared |= _integer_attention(attributes)
+    return declared
 
 
-def must_show_passes(operator: str, key: str, pass_terms: int) -> None:
-    """Refuse passes over a sum that no stage shows, where they change no bit either.
+def _product(arithmetic: str, attributes: Attributes) -> str:
+    if attributes.get("product", "requantised") == "wide":
+        return "(x - z)*(x' - z), kept wide"
+    into = saturated_text(attributes.get("product_format", arithmetic))
+    return f"(x - z)*(x' - z), requantised to z_t, {into}"
 
-    Raises
-    ------
-    ValueError
-        If there are any.
-    """
-    shown = PASSES.get(key, ())
-    if pass_terms and operator not in shown:
-        where = f"{key} of {', '.join(shown)}" if shown else "no operator"
-        raise ValueError(
-            f"{key}.pass_terms must be 0 in {operator}: no stage shows what a pass leaves, and it "
-            f"changes no bit; {where} shows it"
-        )
+
+def _integer_attention(attributes: Attributes) -> dict[str, Any]:
+    """Attention in integers, around its sums."""
+    if attributes.get("normalise", "softmax") == "none":
+        return {
+            "normalise": "none: weights = rule(scores) with weights_multiplier and weights_shift, "
+            "saturated to the format of x"
+        }
+    declared = softmax_text(attributes, "uint8", integer=True)
+    fp32 = Cast(format="fp32")
+    if attributes.get("softmax", {}).get("kind", "float") == "float":
+        scale = real_text(attributes["score_scale"], fp32)
+        declared["scaled_scores"] = f"R(fl32(scores)*{scale}), R that of the softmax"
+    if sums_floats(attributes):
+        of = accumulation_of(attributes, "accumulation_context", loops="t")
+        declared |= {
+            "accumulator_context": "none: the context is a sum of floats",
+            "accumulation_context": of.recurrence(biased=False),
+            "output": f"R(context*{real_text(attributes.get('output_factor', 1.0), fp32)}), R that "
+            "of accumulation_context, to the nearest integer, ties to even, plus z_y",
+        }
+    return declared
 
 
 def _training(attributes: Attributes) -> dict[str, Any]:
     """How integer sums are normalised by the batch's statistics, and become integers again."""
-    of = accumulation_of(attributes, "accumulation_statistics", loops="nij")
+    factor = real_text(attributes["output_factor"], Cast(format="fp32"))
     return {
         "dequantised": "R(fl32(accumulator)*scale)",
-        "accumulation_statistics": of.formula,
-        "rsqrt": function_of(attributes.get("rsqrt"), "rsqrt", of.format).formula,
-        "output": "R(R(conv + attention)*output_factor) to the nearest integer, ties to even, "
-        "plus z_y",
+        **_normalised(attributes, "batch"),
+        "output": f"R(R(conv + attention)*{factor}) to the nearest integer, ties to even, plus "
+        "z_y ; R that of accumulation_statistics",
     }
-
-
-def _softmax(attributes: Attributes, form: str) -> dict[str, Any]:
-    """How scores become weights."""
-    if attributes.get("normalise", "softmax") == "none":
-        return {"normalise": "none: the scaled scores are the weights"}
-    declared = attributes.get("softmax", {})
-    kind = "integer" if declared.get("kind") == "integer" and form == "uint8" else "float"
-    softmax_of(declared, kind)
-    if kind == "integer":
-        return {
-            "normalise": "d = min(rule(max - z), last index) ; e = exp_table[d] ; S = sum e ; "
-            "r = floor((2^R + floor(S/2))/S) ; a = floor((e*r*D + 2^(R-1))/2^R)",
-            "reciprocal_bits": declared.get("reciprocal_bits", 30),
-            "denominator": denominator_of(declared),
-        }
-    into = declared.get("format", "fp32")
-    divide = declared.get("normalise", "reciprocal") == "divide"
-    last = "a = R(e/S)" if divide else "r = reciprocal(S) ; a = R(e*r)"
-    chosen = {"format": form, **attributes.get("probabilities", {})}
-    return {
-        "normalise": f"t = R(z - max) ; e = exp(t) ; S = sum e ; {last} ; R to {into}",
-        "exp": function_of(declared.get("exp"), "exp", into).formula,
-        "reciprocal": function_of(declared.get("reciprocal"), "reciprocal", into).formula,
-        "row_sum": accumulation_of(declared, "sum", loops="t").formula,
-        "probabilities": f"round(a*{denominator_of(chosen)}) as {chosen['format']}, ties to even",
-    }
-
-
-SHIFTED = frozenset(
-    {"shift_product", "pssa", "xvolution", "xvolution_fused", "xvolution_training",
-     "pssa_backward", "xvolution_backward"}
-)  # fmt: skip
-ATTENTION = frozenset({"global_attention", "local_attention"})
-_ATTENDING = {
-    "accumulation": "cuv", "accumulation_scores": "d", "accumulation_context": "t",
-}  # fmt: skip
-_BACKWARD = {"accumulation_dx": "ouv", "accumulation_dw": "nij"}
-SUMS: dict[str, dict[str, str]] = {
-    "conv2d": {"accumulation": "cuv"},
-    "shift_product": {},
-    "pssa": {"accumulation": "cuv"},
-    "xvolution": {"accumulation": "cuv"},
-    "xvolution_fused": {"accumulation": "cuv"},
-    "xvolution_training": {"accumulation": "cuv", "accumulation_statistics": "nij"},
-    "batch_norm": {"accumulation_statistics": "nij"},
-    "global_attention": _ATTENDING,
-    "local_attention": _ATTENDING,
-    "conv2d_backward": _BACKWARD,
-    "pssa_backward": _BACKWARD,
-    "xvolution_backward": {"accumulation": "cuv", **_BACKWARD},
-}
-"""The sums of each operator in floats: the attribute that declares one, and its loops."""
-_ATTENDING_INTEGERS = {
-    "accumulator": "cuv", "accumulator_scores": "d", "accumulator_context": "t",
-}  # fmt: skip
-_BACKWARD_INTEGERS = {"accumulator_dx": "ouv", "accumulator_dw": "nij"}
-INTEGER_SUMS: dict[str, dict[str, str]] = {
-    "shift_product": {},
-    "global_attention": _ATTENDING_INTEGERS,
-    "local_attention": _ATTENDING_INTEGERS,
-    "conv2d_backward": _BACKWARD_INTEGERS,
-    "pssa_backward": {**_BACKWARD_INTEGERS, "accumulator_shares": "d"},
-    "xvolution_backward": {
-        "accumulator": "cuv", **_BACKWARD_INTEGERS, "accumulator_shares": "d",
-    },
-}  # fmt: skip
-"""The same in integers; what is not listed has the one sum of a convolution."""
-_CONVOLVING = ("conv2d", "pssa", "xvolution", "xvolution_fused", "xvolution_training")
-PASSES = {"accumulation": _CONVOLVING, "accumulator": (*_CONVOLVING, "xvolution_backward")}
-"""The sums whose passes are stages, and of which operators."""

@@ -59,9 +59,13 @@ class IntegerAccumulator:
     @property
     def formula(self) -> str:
         """In words of one line, for the manifest."""
+        tiles = "".join(f" {k}={v}" for k, v in self.tiles.items())
+        order = f"terms in the order {self.order}{tiles}"
+        passes = f", {self.pass_terms} terms a pass" if self.pass_terms else ""
         if self.overflow == "wrap":
-            return f"int{self.bits}, two's complement, wraps"
-        return f"int{self.bits}, saturates after every term, terms in the order {self.order}"
+            order = f", {order}" if self.pass_terms else ""
+            return f"int{self.bits}, two's complement, wraps{order}{passes}"
+        return f"int{self.bits}, saturates after every term, {order}{passes}"
 
     @property
     def bounds(self) -> tuple[int, int, int]:

@@ -80,7 +80,8 @@ class Function:
     @property
     def domain(self) -> tuple[float, float]:
         """Where the table lies."""
-        return (self.low, self.high) if self.low < self.high else DOMAINS[self.name]
+        own = self.name == "exp" and self.low < self.high
+        return (self.low, self.high) if own else DOMAINS[self.name]
 
     @property
     def formula(self) -> str:

@@ -31,7 +31,7 @@ from refimpl.vectors.dut_cases import dut_cases
 from refimpl.vectors.files.kinds import CASE_KINDS, TENSOR_KINDS
 from refimpl.vectors.layouts import FAMILIES
 from refimpl.vectors.memory import Plan, run_in_one_memory
-from refimpl.vectors.stimuli import Sizes, random_cases
+from refimpl.vectors.stimuli import Sizes, seeded_cases
 from refimpl.vectors.write import About, Written, set_files
 
 MOST_COVERED = 2**22  # ours: products of a case whose coverage is taken in passing
@@ -204,7 +204,7 @@ def vectors(
             cases += chained_cases(chain.split(","), sizes, choices, seed=seed)
         if "operator" in sources:
             of = ALL_OPERATORS if operator == ["all"] else operator or OPERATORS
-            cases += random_cases(of, sizes, choices, seed=seed)
+            cases += seeded_cases(of, sizes, choices, seed=seed)
         must_concern(cases, choices)
         must_be_read(named, cases)
         cases = [*of_device, *cases]

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from refimpl.vectors.case import Case, Choices, identified
 from refimpl.vectors.stages import stages
-from refimpl.vectors.stimuli import Sizes, named_cases, random_cases
+from refimpl.vectors.stimuli import Sizes, named_cases, seeded_cases
 
 
 def chained_cases(
@@ -39,7 +39,7 @@ def _link(
     number: int, operator: str, sizes: Sizes, choices: Choices, seed: str, before: Case | None
 ) -> Case:
     if before is None:
-        (first,) = random_cases([operator], sizes, choices, seed=seed)
+        (first,) = seeded_cases([operator], sizes, choices, seed=seed)
         return replace(first, id=f"chain-{number}-{first.id}")
     name, output = list(stages(before).items())[-1]
     batch, channels, height, width = output.shape

@@ -5,20 +5,22 @@ case whose operator and arithmetic know its first name.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.bitexact.describe import ATTENTION, INTEGER_SUMS, SHIFTED, SUMS, described
+from refimpl.bitexact.describe import described
 from refimpl.bitexact.formats import FORMATS, default_cast, encode, integer_format, to_integers
 from refimpl.bitexact.integer_operators import limits_of
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
+from refimpl.bitexact.records import ATTENTION, SHIFTED, SUMS, integer_sums
 from refimpl.bitexact.requantise import FLOAT_RULE
 from refimpl.vectors.case import Case, Choices
 from refimpl.vectors.declare_tensors import fitted
+from refimpl.vectors.reads import leaves, unread
 
 WORDS = {
     "normalise": ("softmax", "none"),
@@ -32,7 +34,7 @@ WORDS = {
 def declarable(operator: str, arithmetic: str) -> tuple[str, ...]:
     """Names that may be declared of an operator in an arithmetic."""
     integer, backward = arithmetic not in FLOAT_ARITHMETICS, operator.endswith("_backward")
-    names = list(INTEGER_SUMS.get(operator, ("accumulator",)) if integer else SUMS[operator])
+    names = list(integer_sums(operator) if integer else SUMS[operator])
     if operator in SHIFTED:
         names += ["boundary", "length", "directions"]
         names += ["product", "product_format"] if integer else ["product_cast"]
@@ -50,7 +52,8 @@ def declarable(operator: str, arithmetic: str) -> tuple[str, ...]:
     if integer and not backward and operator not in ("shift_product", "xvolution_training"):
         names += ["output_format"]
     if not integer:
-        names += ["dx", "dw"] if backward else ["output"]
+        names += ["dx", "dw"] if backward else []
+        names += [] if backward or operator == "shift_product" else ["output"]
     return tuple(dict.fromkeys(names))
 
 
@@ -83,13 +86,14 @@ def parsed(texts: Iterable[str]) -> dict[str, Any]:
     return records
 
 
-def must_concern(cases: Iterable[Case], choices: Choices) -> None:
+def must_concern(cases: Collection[Case], choices: Choices) -> None:
     """Refuse a declaration that changes none of the cases.
 
     Raises
     ------
     ValueError
-        If there is one; or a table that no declaration names.
+        If there is one: of a record that none has, or of a field that none reads; or a table that
+        no declaration names.
     """
     known = dict.fromkeys(
         name for case in cases for name in declarable(case.operator, case.arithmetic)
@@ -100,6 +104,23 @@ def must_concern(cases: Iterable[Case], choices: Choices) -> None:
     for name in choices.tables:
         if not _names(choices.declared, name):
             raise ValueError(f"a declaration must name table {name}, as in softmax.exp.entries")
+    must_read_declared(cases, choices)
+
+
+def must_read_declared(cases: Collection[Case], choices: Choices) -> None:
+    """Refuse a declared field that none of the cases reads; a record that none has is passed over.
+
+    Raises
+    ------
+    ValueError
+        If there is one, with the reason.
+    """
+    for path in leaves(choices.declared):
+        name = path.partition(".")[0]
+        owners = (case for case in cases if name in declarable(case.operator, case.arithmetic))
+        reasons = [unread(case, path) for case in owners]
+        if reasons and all(reasons):
+            raise ValueError(reasons[0])
 
 
 def declared_case(case: Case, choices: Choices) -> Case:

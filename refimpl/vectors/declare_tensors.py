@@ -17,9 +17,9 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.call import Attributes
-from refimpl.bitexact.describe import ATTENTION
-from refimpl.bitexact.formats import format_named, format_of
+from refimpl.bitexact.formats import format_of
 from refimpl.bitexact.integer_sum import integer_accumulator
+from refimpl.bitexact.records import ATTENTION, sums_floats
 from refimpl.bitexact.requantise import FLOAT_RULE, Factor, float_scale
 from refimpl.bitexact.softmax import denominator_of, exp_table
 
@@ -34,7 +34,7 @@ def fitted(
     made, own = dict(tensors), dict(attributes)
     if operator in ATTENTION and integer:
         made |= _attention(made, own)
-        if _keeps_floats(own):
+        if sums_floats(own):
             own.setdefault("output_factor", 1.0)
     if own.get("statistics") == "batch":
         made = {name: array for name, array in made.items() if name not in ("mean", "var")}
@@ -111,7 +111,7 @@ def _attention(tensors: Mapping[str, Array], attributes: Attributes) -> dict[str
     softmax = attributes.get("softmax", {})
     kept = softmax if softmax.get("kind") == "integer" else attributes.get("probabilities", {})
     found = {}
-    if not _keeps_floats(attributes):
+    if not sums_floats(attributes):
         more = round(log2(denominator_of(kept) / DRAWN_DENOMINATOR))
         found["shift"] = (tensors["shift"] + more).astype(np.int8)
     bits = softmax.get("index_bits", DRAWN_INDEX_BITS)
@@ -136,11 +136,3 @@ def _weights(tensors: Mapping[str, Array], attributes: Attributes) -> dict[str, 
         "weights_shift": np.array([top + (spread >> bits).bit_length()], np.int8),
         "shift": (tensors["shift"] + more).astype(np.int8),
     }
-
-
-def _keeps_floats(attributes: Attributes) -> bool:
-    """Whether probabilities are floats, and the context a sum of floats."""
-    softmax = attributes.get("softmax", {}).get("kind", "float") == "float"
-    kept = attributes.get("probabilities", {}).get("format", "uint8")
-    normalised = attributes.get("normalise", "softmax") == "softmax"
-    return bool(normalised and softmax and format_named(kept).kind == "float")

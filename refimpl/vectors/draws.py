@@ -14,9 +14,9 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact import random
-from refimpl.bitexact.describe import INTEGER_SUMS
 from refimpl.bitexact.formats import default_cast, encode, format_named, to_integers
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
+from refimpl.bitexact.records import INTEGER_SUMS
 from refimpl.bitexact.softmax import exp_table
 from refimpl.ops.shift_product import FOUR_DIRECTIONS
 

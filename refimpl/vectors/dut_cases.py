@@ -16,7 +16,7 @@ from refimpl.vectors.declare import must_concern
 from refimpl.vectors.dut import Dut
 from refimpl.vectors.manifest import Exclusion
 from refimpl.vectors.stages import stages
-from refimpl.vectors.stimuli import GROUPED, Sizes, random_cases
+from refimpl.vectors.stimuli import GROUPED, Sizes, seeded_cases
 
 BATCHED = ("xvolution_training",)  # of one value a channel there is no variance
 
@@ -59,7 +59,7 @@ def _choices(dut: Dut, rounding: str, arithmetics: tuple[str, ...]) -> Choices:
 def _in_every_size(dut: Dut, choices: Choices, seed: str) -> Iterator[Case]:
     for sizes in _sizes(dut):
         operators = [each for each in dut.features.operators if _takes(each, sizes)]
-        yield from random_cases(operators, sizes, choices, seed=seed)
+        yield from seeded_cases(operators, sizes, choices, seed=seed)
 
 
 def _takes(operator: str, sizes: Sizes) -> bool:
@@ -103,7 +103,7 @@ def _sizes(dut: Dut) -> Iterator[Sizes]:
 def _must_be_shown(dut: Dut, choices: Choices) -> None:
     """Every observable stage must be one that some case shows."""
     small = Sizes(batch=1, channels=2, outputs=2, height=3, width=3)
-    cases = random_cases(dut.features.operators, small, choices)
+    cases = seeded_cases(dut.features.operators, small, choices)
     known = dict.fromkeys(name for case in cases for name in stages(case))
     for stage in dut.observe.stages or ():
         if not any(name == stage or name.endswith(f"_{stage}") for name in known):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.bitexact.describe import cast_text
+from refimpl.bitexact.describe_parts import cast_text
 from refimpl.bitexact.formats import default_cast, encode, format_named, integer_format
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
 from refimpl.bitexact.quantise import (

@@ -14,7 +14,6 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact import random
-from refimpl.bitexact.describe import ATTENTION, SUMS
 from refimpl.bitexact.formats import default_cast, encode, format_named, to_integers
 from refimpl.bitexact.operators import (
     ALL_OPERATORS,
@@ -23,10 +22,11 @@ from refimpl.bitexact.operators import (
     OPERATORS,
 )
 from refimpl.bitexact.quantise import WIDTHS
+from refimpl.bitexact.records import ATTENTION, SUMS
 from refimpl.ops.shift_product import FOUR_DIRECTIONS, offsets
 from refimpl.vectors.case import Case, Choices, identified, ordered, shown
 from refimpl.vectors.convolutions import convolves
-from refimpl.vectors.declare import declared_case
+from refimpl.vectors.declare import declared_case, must_read_declared
 from refimpl.vectors.draws import Extent, drawn
 
 GROUPED = (
@@ -98,8 +98,17 @@ def random_cases(
     Raises
     ------
     ValueError
-        If an operator is unknown.
+        If an operator is unknown, or no case reads a declared field of a record that one has.
     """
+    cases = seeded_cases(operators, sizes, choices, seed=seed)
+    must_read_declared(cases, choices)
+    return cases
+
+
+def seeded_cases(
+    operators: Sequence[str], sizes: Sizes, choices: Choices, *, seed: str = "0"
+) -> list[Case]:
+    """The same, for a set of more cases than these: one of the others may read what is declared."""
     cases = named_cases(operators, sizes, choices, seed=seed)
     plain = Choices(arithmetics=choices.arithmetics)
     if choices == plain:

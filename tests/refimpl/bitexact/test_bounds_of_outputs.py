@@ -12,9 +12,9 @@ import pytest
 from refimpl.bitexact.accumulation import Accumulation
 from refimpl.bitexact.adders import BINARY32, Adders, adders_for, coarsest
 from refimpl.bitexact.bounds import Bound, bound_output, bound_outputs, class_of, unbounded
-from refimpl.bitexact.describe import SUMS
 from refimpl.bitexact.formats import FORMATS, decode, default_cast, encode
 from refimpl.bitexact.operators import ALL_OPERATORS, FLOAT_ARITHMETICS, PIPELINES
+from refimpl.bitexact.records import SUMS
 from refimpl.ops.batch_norm import BatchNorm, batch_norm
 from refimpl.ops.conv2d import conv2d_backward
 from refimpl.ops.global_attention import global_attention

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from refimpl.bitexact.accumulation import accumulation_of
-from refimpl.bitexact.describe import ATTENTION, SUMS
 from refimpl.bitexact.formats import (
     FORMATS,
     decode,
@@ -24,6 +23,7 @@ from refimpl.bitexact.formats import (
     words_of,
 )
 from refimpl.bitexact.operators import ALL_OPERATORS, FLOAT_ARITHMETICS, PIPELINES
+from refimpl.bitexact.records import ATTENTION, SUMS
 from refimpl.vectors.case import Choices
 from refimpl.vectors.declare import declared_case
 from refimpl.vectors.local import recompute, steps_of

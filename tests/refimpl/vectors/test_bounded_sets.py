@@ -7,9 +7,9 @@ import pytest
 
 from refimpl import io
 from refimpl.bitexact.bounds import CLASS
-from refimpl.bitexact.describe import SUMS
 from refimpl.bitexact.formats import decode
 from refimpl.bitexact.operators import ALL_OPERATORS
+from refimpl.bitexact.records import SUMS
 from refimpl.vectors.case import Choices, pipeline
 from refimpl.vectors.dut import Dut
 from refimpl.vectors.files.numpy_file import to_npy

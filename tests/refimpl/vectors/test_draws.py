@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from refimpl.bitexact.describe import INTEGER_SUMS, described
+from refimpl.bitexact.describe import described
 from refimpl.bitexact.formats import decode
 from refimpl.bitexact.operators import ALL_OPERATORS, ARITHMETICS, OPERATORS, PIPELINES
+from refimpl.bitexact.records import INTEGER_SUMS
 from refimpl.vectors.case import Choices
 from refimpl.vectors.stages import is_output, stages
 from refimpl.vectors.stimuli import Sizes, random_cases

@@ -1,0 +1,150 @@
+"""A declaration that no case reads is refused with the reason; what is read is in the manifest."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from refimpl.bitexact.describe import described
+from refimpl.bitexact.formats import integers_of
+from refimpl.cli import app
+from refimpl.vectors.case import Choices
+from refimpl.vectors.declare import must_concern, parsed
+from refimpl.vectors.dut import Dut
+from refimpl.vectors.dut_cases import dut_cases
+from refimpl.vectors.stages import stages
+from refimpl.vectors.stimuli import Sizes, random_cases
+
+SMALL = Sizes(batch=1, channels=3, outputs=2, height=4, width=4)
+
+
+def cases(operators, arithmetic, texts):
+    chosen = Choices(arithmetics=(arithmetic,), declared=parsed(texts))
+    return random_cases(operators, SMALL, chosen)
+
+
+def text(operator, arithmetic, *texts):
+    (case,) = cases([operator], arithmetic, texts)
+    return described(operator, arithmetic, case.attributes)
+
+
+UNREAD = [
+    ("global_attention", "int8", ["softmax.kind=integer", "probabilities.denominator=256"],
+     "probabilities.denominator is read only by a softmax in floats; softmax.kind is integer"),
+    ("global_attention", "int8", ["softmax.kind=integer", "probabilities.format=bf16"],
+     "probabilities.format is read only by a softmax in floats; softmax.kind is integer"),
+    ("local_attention", "fp32", ["normalise=none", "softmax.exp.kind=table"],
+     "softmax.exp.kind is read only by a softmax; normalise is none"),
+    ("local_attention", "int8", ["normalise=none", "probabilities.format=bf16"],
+     "probabilities.format is read only by a softmax in floats; normalise is none"),
+    ("global_attention", "int8", ["output_factor=2"],
+     "output_factor is read only by a context in floats; the probabilities are integers"),
+    ("global_attention", "int8", ["accumulation_context.lanes=4"],
+     "accumulation_context.lanes is read only by a context in floats; the probabilities are int"),
+    ("global_attention", "int8", ["probabilities.format=bf16", "accumulator_context.bits=40"],
+     "accumulator_context.bits is read only by a context in integers; the probabilities are fl"),
+    ("global_attention", "bf16", ["softmax.exp.index_bits=5"],
+     "softmax.exp.index_bits is read only by a table or by pieces; softmax.exp.kind is correct"),
+    ("global_attention", "bf16", ["softmax.exp.kind=piecewise", "softmax.exp.interpolation=linear"],
+     "softmax.exp.interpolation is read only by a table; softmax.exp.kind is piecewise"),
+    ("global_attention", "bf16", ["softmax.normalise=divide", "softmax.reciprocal.kind=table"],
+     "softmax.reciprocal.kind is read only by a multiplication with it; softmax.normalise is di"),
+    ("global_attention", "fp32", ["softmax.sum.bias=first"],
+     "softmax.sum.bias is read only by a sum with a bias; this one has none"),
+    ("pssa", "int8", ["product=wide", "product_format=int16"],
+     "product_format is read only by a requantised product; product is wide"),
+    ("conv2d", "fp32", ["accumulation.aligned_bits=9"],
+     "accumulation.aligned_bits is read only by an aligned sum; accumulation.lane_order is sequ"),
+    ("conv2d", "fp32", ["accumulation.between=added"],
+     "accumulation.between is read only between passes; accumulation.pass_terms is 0"),
+    ("conv2d", "fp32", ["accumulation.tiles.c=2"],
+     "accumulation.tiles.c is read only by a loop over tiles; accumulation.order is cuv"),
+    ("batch_norm", "bf16", ["accumulation_statistics.lanes=4"],
+     "accumulation_statistics.lanes is read only by statistics of a batch; statistics is given"),
+    ("conv2d", "int8", ["accumulator.order=uvc"],
+     "accumulator.order is read only where it saturates, or in passes that are seen; accumulator"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("operator", "arithmetic", "texts", "sentence"), UNREAD)
+def test_what_no_case_reads_is_refused_with_the_reason(operator, arithmetic, texts, sentence):
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}"):
+        cases([operator], arithmetic, texts)
+    words = ["vectors", "never", "--operator", operator, "--arithmetic", arithmetic]
+    done = CliRunner().invoke(app, [*words, *(w for each in texts for w in ("--declare", each))])
+    assert done.exit_code == 2
+    assert sentence.split(";")[0] in " ".join(done.output.split())
+
+
+def test_a_field_that_one_case_of_several_reads_is_not_refused():
+    found = cases(["batch_norm", "xvolution_training"], "fp32", ["accumulation_statistics.lanes=4"])
+    assert len(found) == 2
+
+
+def test_the_default_of_a_field_that_is_read_may_be_declared():
+    (case,) = cases(
+        ["conv2d"], "fp32", ["accumulation.lanes=1", "accumulation.rounding=nearest_even"]
+    )
+    assert case.attributes["accumulation"]["lanes"] == 1
+
+
+@pytest.mark.parametrize("operators", [["batch_norm"], ["batch_norm", "xvolution_training"]])
+def test_a_device_may_declare_what_one_of_its_operators_reads(operators):
+    dut = Dut(
+        name="d",
+        features={"operators": operators, "arithmetics": ["fp32"], "strides": [1],
+                  "dilations": [1], "kernels": [1]},
+        arithmetic={"accumulation_statistics": {"lanes": 2}},
+        tile={"channels": 2, "outputs": 2, "pixels": 4},
+    )  # fmt: skip
+    if len(operators) == 2:
+        assert dut_cases(dut)[0]
+        return
+    with pytest.raises(ValueError, match="lanes is read only by statistics of a batch"):
+        dut_cases(dut)
+
+
+def test_must_concern_refuses_what_cases_of_other_sources_do_not_read():
+    chosen = Choices(arithmetics=("fp32",), declared=parsed(["accumulation.aligned_bits=9"]))
+    (plain,) = cases(["conv2d"], "fp32", [])
+    with pytest.raises(ValueError, match="is read only by an aligned sum"):
+        must_concern([plain], chosen)
+
+
+SAID = [
+    ("conv2d", "int8", "output_format=int16", "saturation", "int16, [-32768, 32767]"),
+    ("conv2d", "int8", "clip=[0,50]", "saturation", "int8, [0, 50]"),
+    ("global_attention", "int8", "probabilities.rounding=toward_zero", "probabilities",
+     "a*255 to uint8, toward_zero, saturates to [0, 255]"),
+    ("conv2d", "fp32", "accumulation.rounding=toward_zero", "accumulation",
+     "R_fp32: toward_zero, overflow to infinity"),
+    ("global_attention", "int8", "probabilities.format=bf16", "accumulation_context",
+     "acc = 0 ; for t: acc = R_fp32(acc + R_fp32(w*x)) ; R_fp32: nearest_even"),
+    ("global_attention", "int8", "score_scale=0.1", "scaled_scores",
+     "R(fl32(scores)*0.10000000149011612), R that of the softmax"),
+    ("xvolution_training", "int8", "output_factor=3", "output", "R(R(conv + attention)*3.0)"),
+    ("batch_norm", "bf16", "eps=0.25", "normalisation", "R(var + 0.25)"),
+    ("conv2d_backward", "fp16", "dw.format=bf16", "dw", "to bf16, nearest_even"),
+    ("pssa", "fp32", "length=2", "shift", "L = 2"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("operator", "arithmetic", "declared", "key", "words"), SAID)
+def test_what_is_declared_stands_in_the_arithmetic(operator, arithmetic, declared, key, words):
+    assert words in text(operator, arithmetic, declared)[key]
+    plain = text(operator, arithmetic).get(key, "")
+    assert words not in plain or "rounding" not in declared
+
+
+def test_tiles_and_passes_of_a_saturating_accumulator_are_said():
+    fields = ["overflow=saturate", "order=Cuvc", "tiles.c=2", "pass_terms=6", "bits=12"]
+    said = text("conv2d", "int8", *(f"accumulator.{each}" for each in fields))["accumulator"]
+    assert said == "int12, saturates after every term, terms in the order Cuvc c=2, 6 terms a pass"
+
+
+@pytest.mark.parametrize("declared", [[], ["output_format=int4"], ["clip=[-20,20]"]])
+def test_limits_in_the_text_are_those_that_outputs_reach(declared):
+    (case,) = cases(["conv2d"], "int8", declared)
+    found = integers_of(stages(case)["output"])
+    limits = f"[{found.min()}, {found.max()}]"
+    assert limits in described("conv2d", "int8", case.attributes)["saturation"]
