@@ -1,13 +1,16 @@
 """Chained cases: layers one after another, each reading the file that the one before wrote.
 
-Layer k + 1 takes layer k's output, bit for bit, as its x, with its zero point; the manifest links
-them. A device that runs the chain end to end is judged layer by layer, each from what the device
-itself left of the one before.
+Layer k + 1 takes layer k's output, bit for bit, as its x, with its zero point, in the arithmetic of
+its format; the manifest links them. A device that runs the chain end to end is judged layer by
+layer, each from what the device itself left of the one before.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from refimpl.arrays import Array
+from refimpl.bitexact.formats import format_of
+from refimpl.bitexact.operators import ARITHMETICS, INTEGER_ARITHMETICS
 from refimpl.vectors.case import Case, Choices, identified
 from refimpl.vectors.stages import stages
 from refimpl.vectors.stimuli import Sizes, named_cases, seeded_cases
@@ -21,7 +24,8 @@ def chained_cases(
     Raises
     ------
     ValueError
-        If there are fewer than two operators, or one is unknown.
+        If there are fewer than two operators, one is unknown, or what one gives has a format that
+        no arithmetic reads.
     """
     if len(operators) < 2:
         raise ValueError(f"a chain must have at least 2 operators, not {len(operators)}")
@@ -42,11 +46,12 @@ def _link(
         (first,) = seeded_cases([operator], sizes, choices, seed=seed)
         return replace(first, id=f"chain-{number}-{first.id}")
     name, output = list(stages(before).items())[-1]
+    form = _readable(number - 1, before, output)
     batch, channels, height, width = output.shape
     fitting = replace(sizes, batch=batch, channels=channels, height=height, width=width)
-    (case,) = named_cases([operator], fitting, choices, seed=seed)
-    zero = before.attributes.get("y_zero", before.attributes.get("t_zero"))
-    zeros = {} if zero is None else {"x_zero": zero}
+    own = replace(choices, arithmetics=(form,))
+    (case,) = named_cases([operator], fitting, own, seed=seed)
+    zeros = {"x_zero": _zero_of(before)} if form in INTEGER_ARITHMETICS else {}
     return identified(
         replace(
             case,
@@ -57,3 +62,26 @@ def _link(
             inputs_from={"x": (before.id, name)},
         )
     )
+
+
+def _readable(number: int, before: Case, output: Array) -> str:
+    """The arithmetic that reads a link's output: the one of its format."""
+    form = format_of(output).name
+    if form not in ARITHMETICS:
+        wide = before.attributes.get("product") == "wide" and before.operator == "shift_product"
+        instead = "leave product=wide out" if wide else "declare another format of its output"
+        raise ValueError(
+            f"link {number} of the chain, {before.operator} in {before.arithmetic}, must give what "
+            f"the next one can read, {', '.join(ARITHMETICS)}, not {form}: {instead}, or let the "
+            "chain end with it"
+        )
+    return form
+
+
+def _zero_of(case: Case) -> int:
+    """Zero point of a case's output; floats cast to integers have none."""
+    if case.arithmetic not in INTEGER_ARITHMETICS:
+        return 0
+    names = {"shift_product": "t_zero"}
+    gradient = "dx_zero" if case.operator.endswith("_backward") else "y_zero"
+    return int(case.attributes[names.get(case.operator, gradient)])
