@@ -1,7 +1,7 @@
 """Judge a device's files against a set; verify a set; say what differs between two; shrink."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -69,7 +69,8 @@ def check(
     Every case must have its output file; stages are judged where the device left them. Integers
     must be equal; floats may be within the rigorous bound of any order of summation, and the
     verdict says so. Where something is wrong you are told where first, in which pattern, which
-    stage errs by itself, and which known deviation gives the same bits.
+    stage errs by itself, and which known deviation gives the same bits. What cannot be used is
+    named, and the rest judged all the same.
 
     For example:
 
@@ -86,6 +87,7 @@ def check(
         if pictures is None and "picture" in given(context):
             raise ValueError("--picture must come with --pictures DIRECTORY, where they are drawn")
         if pictures is not None:
+            io.must_be_drawable(picture)
             io.must_be_new(pictures)
         court = io.Court(
             golden=golden,
@@ -101,18 +103,24 @@ def check(
         with progress("checking", total + steps) as advance:
             reports = [io.judge_case(court, entry, advance) for entry in entries]
             reports += [io.judge_sequence(court, each, advance) for each in run]
-        if report is not None:
-            io.write_text(report, to_json(reports))
-        if junit is not None:
-            io.write_text(junit, to_junit(reports, str(golden)))
-        if pictures is not None:
-            _draw(pictures, picture, reports)
     for each in reports:
         for line in lines(each):
             typer.echo(line)
     files, wrong = (sum(counts) for counts in zip(*map(_counts, reports), strict=True))
     also = f" and {len(run)} sequences" if run else ""
-    typer.echo(f"{files} files of {len(entries)} cases{also}: {wrong} wrong")
+    errors = [error for each in reports for error in each.errors]
+    unusable = f", {len(errors)} unusable" if errors else ""
+    typer.echo(f"{files} files of {len(entries)} cases{also}: {wrong} wrong{unusable}")
+    writers = (
+        (report, lambda place: io.write_text(place, to_json(reports))),
+        (junit, lambda place: io.write_text(place, to_junit(reports, str(golden)))),
+        (pictures, lambda place: _draw(place, picture, reports)),
+    )
+    errors += _unwritten(writers)
+    with sentences():
+        if errors:
+            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            raise io.UnusableError(f"{errors[0]}{more}")
     if wrong:
         raise typer.Exit(WRONG)
 
@@ -233,6 +241,18 @@ def _called(entries: Iterable[CaseEntry], name: str) -> CaseEntry:
     if len(found) != 1:
         raise io.UnusableError(f"case must be one of {', '.join(by_id)}, not {name!r}")
     return found[0]
+
+
+def _unwritten(writers: Iterable[tuple[Path | None, Callable[[Path], None]]]) -> list[str]:
+    """What could not be written, each in a sentence; the others are written all the same."""
+    errors = []
+    for place, write in writers:
+        try:
+            if place is not None:
+                write(place)
+        except ValueError as error:
+            errors.append(str(error))
+    return errors
 
 
 def _draw(pictures: Path, suffix: str, reports: list[CaseReport]) -> None:

@@ -41,7 +41,7 @@ from refimpl.io.judging import (
     shrink_case,
 )
 from refimpl.io.memories import device_image, golden_images
-from refimpl.io.mismatch import mismatch_figure
+from refimpl.io.mismatch import mismatch_figure, must_be_drawable
 from refimpl.io.onnx_models import read_feeds, read_onnx
 from refimpl.io.photographs import PHOTOGRAPHS, read_photograph
 from refimpl.io.reproduce import hashes_of, written_again
@@ -88,6 +88,7 @@ __all__ = [
     "judged_elements",
     "mismatch_figure",
     "must_be_directory",
+    "must_be_drawable",
     "must_be_new",
     "must_take_checkpoint",
     "must_take_weights",

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -96,7 +97,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     except OSError as error:
         raise UnusableError(f"{path} could not be written: {error.strerror}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def read(path: Path, otherwise: str) -> bytes:

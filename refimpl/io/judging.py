@@ -20,7 +20,7 @@ from refimpl.vectors.dut import Dut, observable
 from refimpl.vectors.explain import Evidence, Suspects, case_of, explain, no_suspects
 from refimpl.vectors.files.readmem import UnknownBitsError
 from refimpl.vectors.formats import FORMATS, labelled
-from refimpl.vectors.manifest import CaseEntry, Manifest, SequenceEntry, Tensor
+from refimpl.vectors.manifest import CaseEntry, Manifest, SequenceEntry, StepEntry, Tensor
 from refimpl.vectors.memory import Plan, judge_memory, mask_bytes, steps_of_entry
 from refimpl.vectors.patterns import blocks_of, tiles_of
 from refimpl.vectors.physical import padded
@@ -65,67 +65,66 @@ def judged_elements(entry: CaseEntry) -> int:
 def judge_case(court: Court, entry: CaseEntry, advance: Advance = lambda _, __: None) -> CaseReport:
     """The report on one case: a verdict on each file, explained where something is wrong.
 
-    Raises
-    ------
-    UnusableError
-        If a file that must be there is not, or one is unusable.
+    What cannot be used is an error of the report, in one sentence; the rest is judged all the same.
     """
-    verdicts = list(_verdicts(court, entry, advance))
-    plain = CaseReport(case=entry.id, verdicts=tuple(verdicts))
+    verdicts, errors = _verdicts(court, entry, advance)
+    plain = CaseReport(case=entry.id, verdicts=verdicts, errors=errors)
     unknown = any(verdict.outcome == "unknown bits" for verdict in verdicts)
     if not court.explain or not plain.wrong or unknown:
         return plain
     if sum(prod(tensor.shape) for tensor in entry.tensors) > MOST_EXPLAINED:
         note = f"more than {MOST_EXPLAINED:,} elements: too large to be explained in memory"
         return replace(plain, notes=(note,))
-    arrays = read_case(court.golden, entry)
-    left = read_device_case(court.device, entry)
-    others = {f"the golden {name}": arrays[name] for name in arrays if name not in left}
-    evidence = Evidence(golden=arrays, device={**left, **_inputs(court, entry)}, others=others)
-    return explain(entry, verdicts, evidence, court.suspects)
+    try:
+        arrays = read_case(court.golden, entry)
+        left = read_device_case(court.device, entry)
+        others = {f"the golden {name}": arrays[name] for name in arrays if name not in left}
+        evidence = Evidence(golden=arrays, device={**left, **_inputs(court, entry)}, others=others)
+        explained = explain(entry, list(verdicts), evidence, court.suspects)
+    except ValueError as error:
+        return replace(plain, errors=tuple(dict.fromkeys((*errors, str(error)))))
+    return replace(explained, errors=errors)
 
 
 def judge_sequence(
     court: Court, sequence: SequenceEntry, advance: Advance = lambda _, __: None
 ) -> CaseReport:
-    """The report on a sequence: a verdict on the memory after each step.
-
-    Raises
-    ------
-    UnusableError
-        If the device left no memory of a step, or one of another size.
-    """
-    verdicts = []
+    """The report on a sequence: a verdict on the memory after each step, or why there is none."""
+    verdicts, errors = [], []
     for step in sequence.steps:
-        names = (sequence.id, step.id, "after")
         try:
-            dumped = device_image(court.device, sequence, step)
-        except UnknownBitsError as error:
-            verdicts.append(unknown_bits(names, sequence.memory_words, str(error)))
-            continue
-        entry = court.entry(step.case)
-        laid = steps_of_entry(sequence, step, entry, golden_images(court.golden, step))
-        masks = {t.name: mask_bytes(t.physical) for t in entry.tensors if padded(t.physical)}
-        plan = Plan(word_bytes=sequence.word_bytes, base=sequence.base)
-        found = judge_memory(laid, dumped, masks, plan)
-        said = "; ".join(
-            f"{each.what} {each.says} ({each.wrong_words} words, first at address "
-            f"{sequence.base + each.first_word:#x}: must be {each.expected}, not {each.got})"
-            for each in found
-        )
-        verdicts.append(
-            Verdict(
-                case=sequence.id,
-                tensor=step.id,
-                file="after",
-                outcome="wrong" if found else "exact",
-                elements=sequence.memory_words,
-                wrong=sum(each.wrong_words for each in found),
-                note=f": {said}" if said else "",
-            )
-        )
+            verdicts.append(_memory_verdict(court, sequence, step))
+        except ValueError as error:
+            errors.append(str(error))
         advance(step.id, 1)
-    return CaseReport(case=sequence.id, verdicts=tuple(verdicts))
+    return CaseReport(case=sequence.id, verdicts=tuple(verdicts), errors=tuple(errors))
+
+
+def _memory_verdict(court: Court, sequence: SequenceEntry, step: StepEntry) -> Verdict:
+    try:
+        dumped = device_image(court.device, sequence, step)
+    except UnknownBitsError as error:
+        names = (sequence.id, step.id, "after")
+        return unknown_bits(names, sequence.memory_words, str(error))
+    entry = court.entry(step.case)
+    laid = steps_of_entry(sequence, step, entry, golden_images(court.golden, step))
+    masks = {t.name: mask_bytes(t.physical) for t in entry.tensors if padded(t.physical)}
+    plan = Plan(word_bytes=sequence.word_bytes, base=sequence.base)
+    found = judge_memory(laid, dumped, masks, plan)
+    said = "; ".join(
+        f"{each.what} {each.says} ({each.wrong_words} words, first at address "
+        f"{sequence.base + each.first_word:#x}: must be {each.expected}, not {each.got})"
+        for each in found
+    )
+    return Verdict(
+        case=sequence.id,
+        tensor=step.id,
+        file="after",
+        outcome="wrong" if found else "exact",
+        elements=sequence.memory_words,
+        wrong=sum(each.wrong_words for each in found),
+        note=f": {said}" if said else "",
+    )
 
 
 def recompute(golden: Path, manifest: Manifest, advance: Advance = lambda _, __: None) -> None:
@@ -165,7 +164,10 @@ def shrink_case(court: Court, entries: list[CaseEntry]) -> tuple[Shrunk, Case]:
         If nothing is wrong, or the first wrong stage has bits that were never driven.
     """
     for entry in entries:
-        bad = judge_case(court, entry).first_bad
+        report = judge_case(court, entry)
+        bad = report.first_bad
+        if bad is None and report.errors:
+            raise UnusableError(report.errors[0])
         if bad is None:
             continue
         if bad.first is None:
@@ -181,17 +183,33 @@ def _stages(entry: CaseEntry) -> Iterator[Tensor]:
     return (tensor for tensor in entry.tensors if tensor.role in {"stage", "output"})
 
 
-def _verdicts(court: Court, entry: CaseEntry, advance: Advance) -> Iterator[Verdict]:
-    """Judge every file the device left for a case, in the order of computation."""
+def _verdicts(
+    court: Court, entry: CaseEntry, advance: Advance
+) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
+    """A verdict on every file the device left, in the order of computation; what is unusable."""
+    verdicts, errors = [], []
     for tensor in _stages(entry):
-        found = device_files(court.device, entry.id, tensor.name)
-        if not found and _must_be_there(court, tensor):
-            raise UnusableError(
-                f"{court.device} must hold {entry.id}/{tensor.name}.npy, .bin or .hex: no "
-                f"{tensor.role} is there"
-            )
-        for path, kind in found:
-            yield _verdict(court, entry, tensor, (path, kind), advance)
+        try:
+            found = _left(court, entry, tensor)
+        except UnusableError as error:
+            errors.append(str(error))
+            continue
+        for file in found:
+            try:
+                verdicts.append(_verdict(court, entry, tensor, file, advance))
+            except ValueError as error:
+                errors.append(str(error))
+    return tuple(verdicts), tuple(errors)
+
+
+def _left(court: Court, entry: CaseEntry, tensor: Tensor) -> list[tuple[Path, str]]:
+    found = device_files(court.device, entry.id, tensor.name)
+    if not found and _must_be_there(court, tensor):
+        raise UnusableError(
+            f"{court.device} must hold {entry.id}/{tensor.name}.npy, .bin or .hex: no "
+            f"{tensor.role} is there"
+        )
+    return found
 
 
 def _verdict(

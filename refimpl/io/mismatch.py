@@ -12,6 +12,19 @@ from refimpl.vectors.patterns import WORDS
 SUFFIXES = ("png", "svg")
 
 
+def must_be_drawable(suffix: str) -> None:
+    """Refuse a kind of picture that is none, or one that nothing here can draw.
+
+    Raises
+    ------
+    UnusableError
+        If it is not png or svg, or there is no drawing library.
+    """
+    if suffix not in SUFFIXES:
+        raise UnusableError(f"a picture must end in .{' or .'.join(SUFFIXES)}, not .{suffix}")
+    require_plots()
+
+
 def mismatch_figure(verdict: Verdict, suffix: str) -> bytes:
     """Picture of a failed verdict: a map of pixels, and bars of every axis and lane.
 
@@ -20,8 +33,7 @@ def mismatch_figure(verdict: Verdict, suffix: str) -> bytes:
     UnusableError
         If there is nothing to show, no drawing library, or no such kind of picture.
     """
-    if suffix not in SUFFIXES:
-        raise UnusableError(f"a picture must end in .{' or .'.join(SUFFIXES)}, not .{suffix}")
+    must_be_drawable(suffix)
     maps = verdict.maps
     if maps is None:
         raise UnusableError(f"{verdict.case} {verdict.tensor} must be wrong to be drawn")

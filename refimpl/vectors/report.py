@@ -15,13 +15,17 @@ MOST_TAPS = 24  # ours: lines of a cone in text; JSON has them all
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseReport:
-    """Every verdict on one case, in the order of computation, and what explains them."""
+    """Every verdict on one case, in the order of computation, and what explains them.
+
+    ``errors`` say of which input there is no verdict, because it could not be used.
+    """
 
     case: str
     verdicts: tuple[Verdict, ...]
     findings: tuple[Finding, ...] = ()
     cone: Cone | None = None
     notes: tuple[str, ...] = field(default=())
+    errors: tuple[str, ...] = ()
 
     @property
     def wrong(self) -> int:
@@ -40,6 +44,7 @@ def lines(report: CaseReport) -> Iterator[str]:
         yield ("ok    " if verdict.passed else "WRONG ") + verdict.sentence
         if verdict.local is not None and not verdict.passed:
             yield f"      by itself: {verdict.local}"
+    yield from (f"ERROR {report.case}: {error}" for error in report.errors)
     bad = report.first_bad
     if bad is not None:
         yield from (f"      {line}" for line in _where(bad))
@@ -74,9 +79,9 @@ def to_junit(reports: Sequence[CaseReport], name: str) -> str:
             root,
             "testsuite",
             name=report.case,
-            tests=str(len(report.verdicts)),
+            tests=str(len(report.verdicts) + len(report.errors)),
             failures=str(report.wrong),
-            errors="0",
+            errors=str(len(report.errors)),
         )
         for verdict in report.verdicts:
             test = ET.SubElement(
@@ -90,6 +95,11 @@ def to_junit(reports: Sequence[CaseReport], name: str) -> str:
                     test, "failure", type=verdict.outcome, message=verdict.sentence
                 )
                 failure.text = "\n".join(lines(report))
+        for number, error in enumerate(report.errors):
+            test = ET.SubElement(
+                suite, "testcase", classname=report.case, name=f"unusable input {number}"
+            )
+            ET.SubElement(test, "error", type="unusable input", message=error)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -98,7 +108,8 @@ def _case(report: CaseReport) -> dict[str, Any]:
     bad = report.first_bad
     return {
         "case": report.case,
-        "passed": report.wrong == 0,
+        "passed": report.wrong == 0 and not report.errors,
+        "errors": list(report.errors),
         "first_bad_stage": None if bad is None else bad.tensor,
         "verdicts": [_verdict(each) for each in report.verdicts],
         "diagnosis": [

@@ -168,6 +168,9 @@ def outcome(root, device):
         reports += [io.judge_sequence(court, each) for each in manifest.sequences]
     except ValueError as error:
         return 2, str(error)
+    errors = [error for report in reports for error in report.errors]
+    if errors:
+        return 2, "; ".join(errors)
     return int(any(report.wrong for report in reports)), ""
 
 
