@@ -19,7 +19,7 @@ from refimpl.bitexact.describe_parts import (
     shift_text,
     softmax_text,
 )
-from refimpl.bitexact.formats import Cast, cast_of, default_cast
+from refimpl.bitexact.formats import Cast, cast_of, default_cast, format_named
 from refimpl.bitexact.integer_sum import integer_accumulator
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
 from refimpl.bitexact.records import (
@@ -183,7 +183,7 @@ def _integer(operator: str, arithmetic: str, attributes: Attributes) -> dict[str
 
 def _product(arithmetic: str, attributes: Attributes) -> str:
     if attributes.get("product", "requantised") == "wide":
-        return "(x - z)*(x' - z), kept wide"
+        return f"(x - z)*(x' - z), kept wide: int{2 * format_named(arithmetic).bits + 1}"
     into = saturated_text(attributes.get("product_format", arithmetic))
     return f"(x - z)*(x' - z), requantised to z_t, {into}"
 

@@ -73,19 +73,18 @@ def shift_product_integer(tensors: Tensors, attributes: Attributes) -> Stages:
     centred = centre(x, zero).astype(np.int64)
     copies = shifted(centred, attributes)
     wide = repeated(centred, attributes) * copies
-    bits = 2 * format_of(x).bits + 2  # of a product of differences of two such numbers
     stages = {
         "shifted": to_integers(copies + zero, name),
-        "wide_product": to_integers(wide, "int32" if bits <= 32 else "int64"),
+        "wide_product": to_wide(wide, x, attributes),
     }
-    if attributes.get("product", "requantised") == "wide":
+    if is_wide(attributes):
         return stages
     before = requantise(
         wide,
         factor_of(tensors, "t_"),
         rounding=attributes["rounding"],
         zero_point=attributes["t_zero"],
-        bits=max(bits, 32),
+        bits=max(product_bits(x), 32),
     )
     stages["product_before_clip"] = to_integers(before, "int32")
     stages["product"] = to_product(before, attributes, name)
@@ -237,6 +236,26 @@ def clip(values: Array, attributes: Attributes, name: str) -> Array:
     """Saturate to the output's format, or to the declared limits (a fused activation) within it."""
     limits = limits_of(attributes, name)
     return to_integers(np.clip(values, *limits), output_format(attributes, name).name)
+
+
+def product_bits(x: Array) -> int:
+    """Bits of a product of differences of two numbers of the format of x: 17 of int8."""
+    return 2 * format_of(x).bits + 1
+
+
+def is_wide(attributes: Attributes) -> bool:
+    """Whether a shift product is kept wide, not requantised."""
+    return bool(attributes.get("product", "requantised") == "wide")
+
+
+def to_wide(product: Array, x: Array, attributes: Attributes) -> Array:
+    """A wide product by the type that carries it: the next wider one where it is kept.
+
+    Where it is requantised, it is held in int32, of int16 in int64, as an accumulator is.
+    """
+    least = 8 if is_wide(attributes) else 32
+    bits = max(1 << (product_bits(x) - 1).bit_length(), least)
+    return to_integers(product, f"int{bits}")
 
 
 def to_product(before: Array, attributes: Attributes, name: str) -> Array:

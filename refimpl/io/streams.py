@@ -21,6 +21,7 @@ from refimpl.vectors.compare import Chunk, Comparison, compare
 from refimpl.vectors.files.numpy_file import HEADER_BYTES, npy_header
 from refimpl.vectors.files.readmem import from_plain_hex
 from refimpl.vectors.files.words import from_words
+from refimpl.vectors.formats import must_fit
 from refimpl.vectors.layouts import to_physical
 from refimpl.vectors.manifest import Tensor, VectorFile
 from refimpl.vectors.physical import Physical
@@ -158,8 +159,14 @@ def _npy_runs(
     size = of.form.carrier_bits // 8
     head, *body = [start, *_pieces(int(np.prod(of.shape, dtype=np.int64)), run, size)]
     for at, raw in enumerate(_pieces_of(path, [head, *body], entry)):
-        if at:
-            yield np.frombuffer(raw, of.form.dtype)
+        if not at:
+            continue
+        elements = np.frombuffer(raw, of.form.dtype)
+        try:
+            must_fit(elements, of.form)
+        except ValueError as error:
+            raise UnusableError(f"{path} {error}") from error
+        yield elements
 
 
 def _word_runs(

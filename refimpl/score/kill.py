@@ -179,7 +179,7 @@ def observed(
     return [
         array
         for name, array in stages.items()
-        if is_output(case.operator, name) or target.sees(name)
+        if is_output(case.operator, name, case.attributes) or target.sees(name)
     ]
 
 

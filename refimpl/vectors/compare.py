@@ -161,7 +161,10 @@ def _prefill_elements(of: Physical) -> Array:
     if of.form.bits < 8:
         nibbles = [half for byte in PREFILL for half in (byte & 0xF, byte >> 4)]
         return np.array(nibbles, of.form.word)
-    return np.frombuffer(PREFILL * 2, of.form.word)[: max(1, 32 // of.form.bits)]
+    whole = np.frombuffer(PREFILL * 2, of.form.word)
+    if of.form.bits < of.form.carrier_bits:  # a wire's own: the word's lowest bits
+        return whole[:1] & np.array((1 << of.form.bits) - 1, of.form.word)
+    return whole[: max(1, 32 // of.form.bits)]
 
 
 def _first(chunk: Chunk, at: int, flat: int) -> FirstBad:

@@ -15,8 +15,9 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.vectors.case import Case
 from refimpl.vectors.convolutions import convolutions_of
-from refimpl.vectors.formats import bits_of, format_of, is_nan
+from refimpl.vectors.formats import bits_of, is_nan
 from refimpl.vectors.variants import Variant, applicable, run
+from refimpl.vectors.wires import form_of
 
 MOST_PRODUCTS = 2**27  # ours: a variant that takes longer is not tried
 NEAR = 0.5  # ours: a variant that explains less of the wrong elements is not worth a line
@@ -104,6 +105,6 @@ def products(case: Case) -> int:
 
 
 def _differs(a: Array, b: Array, case: Case, name: str) -> Array:
-    form = format_of(a, case.formats.get(name))
+    form = form_of(case, name, a)
     nans = is_nan(a, form) & is_nan(b, form)
     return np.asarray((bits_of(a, form) != bits_of(b, form)) & ~nans)

@@ -1,11 +1,13 @@
 """Number formats as files hold them: bits of an element, the type that carries them, their values.
 
     int4 … int64, uint8/16    two's complement, or plain binary
+    int9 int17 int33          the wires of a product of differences of two int4, int8, int16
     bf16 fp16 fp32 fp64       IEEE 754 (bfloat16 as binary32 cut to 16 bits)
     fp8_e4m3 fp8_e5m2         OCP 8-bit floating point (e4m3 has no infinity)
 
-Types that NumPy does not know are carried as their bits in unsigned integers, and int4 in a signed
-byte: a ``.npy`` file loses the name of such a type, a manifest does not.
+Types that NumPy does not know are carried as their bits in unsigned integers, and integers of other
+widths in the next wider one, sign-extended: a ``.npy`` file loses the name of such a type, a
+manifest does not.
 
 Source: IEEE 754-2019; Micikevicius et al., "FP8 formats for deep learning", arXiv:2209.05433.
 """
@@ -49,6 +51,9 @@ FORMATS = {
         Format(name="int16", bits=16, dtype="<i2"),
         Format(name="int32", bits=32, dtype="<i4"),
         Format(name="int64", bits=64, dtype="<i8"),
+        Format(name="int9", bits=9, dtype="<i2"),
+        Format(name="int17", bits=17, dtype="<i4"),
+        Format(name="int33", bits=33, dtype="<i8"),
         Format(name="uint16", bits=16, dtype="<u2"),
         Format(name="uint32", bits=32, dtype="<u4"),
         Format(
@@ -117,13 +122,35 @@ def labelled(array: Array, form: Format) -> Array:
 
 
 def bits_of(array: Array, form: Format) -> Array:
-    """Bits of each element as an unsigned integer of the carrier's width; int4 has its low four."""
+    """Bits of each element as an unsigned integer of the carrier's width; those beyond are 0."""
     unsigned = np.ascontiguousarray(carried(array, form), form.dtype).view(form.word)
-    return unsigned & np.array((1 << form.bits) - 1, form.word) if form.bits < 8 else unsigned
+    if form.bits == form.carrier_bits:
+        return unsigned
+    return unsigned & np.array((1 << form.bits) - 1, form.word)
+
+
+def must_fit(array: Array, form: Format) -> None:
+    """Refuse numbers that the carrier holds and the format does not.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    if form.bits == form.carrier_bits or form.floating or array.dtype.name == "int4":
+        return
+    half = 1 << (form.bits - 1)
+    flat = array.reshape(-1)
+    over = np.flatnonzero((flat < -half) | (flat >= half))
+    if len(over):
+        raise ValueError(
+            f"must hold {form.name}, numbers from {-half} to {half - 1}, not {flat[over[0]]} as "
+            f"element {over[0]} of the file"
+        )
 
 
 def from_bits(bits: Array, form: Format) -> Array:
-    """Undo ``bits_of``: the carrier, with int4 sign-extended."""
+    """Undo ``bits_of``: the carrier, with the sign extended where it is wider."""
     words = np.ascontiguousarray(bits, form.word)
     if form.bits < form.carrier_bits:
         spare = form.carrier_bits - form.bits

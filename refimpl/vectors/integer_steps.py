@@ -5,7 +5,14 @@ from collections.abc import Callable
 from refimpl.arrays import Array
 from refimpl.bitexact.call import Attributes, repeated, shifted
 from refimpl.bitexact.formats import format_of, integers_of, to_integers
-from refimpl.bitexact.integer_operators import clip, scaled, to_product
+from refimpl.bitexact.integer_operators import (
+    clip,
+    is_wide,
+    product_bits,
+    scaled,
+    to_product,
+    to_wide,
+)
 from refimpl.bitexact.integer_sum import integer_accumulator
 from refimpl.bitexact.requantise import factor_of, requantise
 from refimpl.vectors.case import Case
@@ -57,7 +64,6 @@ def _two_branches(case: Case) -> list[Step]:
 def shift_steps(prefix: str, case: Case) -> list[Step]:
     """The shift product, wide or requantised."""
     name = format_of(case.tensors["x"]).name
-    bits = 2 * format_of(case.tensors["x"]).bits + 2
     copies, product = f"{prefix}shifted", f"{prefix}wide_product"
 
     def moved(arrays: Arrays, attributes: Attributes) -> Array:
@@ -68,7 +74,7 @@ def shift_steps(prefix: str, case: Case) -> list[Step]:
         zero = attributes["x_zero"]
         here = repeated(integers_of(arrays["x"]) - zero, attributes)
         there = integers_of(arrays[copies]) - zero
-        return to_integers(here * there, "int32" if bits <= 32 else "int64")
+        return to_wide(here * there, case.tensors["x"], attributes)
 
     def before(arrays: Arrays, attributes: Attributes) -> Array:
         value = requantise(
@@ -76,7 +82,7 @@ def shift_steps(prefix: str, case: Case) -> list[Step]:
             factor_of({key: arrays[key] for key in _given(arrays)}, "t_"),
             rounding=attributes["rounding"],
             zero_point=attributes["t_zero"],
-            bits=max(bits, 32),
+            bits=max(product_bits(case.tensors["x"]), 32),
         )
         return to_integers(value, "int32")
 
@@ -85,7 +91,7 @@ def shift_steps(prefix: str, case: Case) -> list[Step]:
         Step(stage=copies, needs=("x",), compute=moved),
         Step(stage=product, needs=("x", copies), compute=wide),
     ]
-    if case.attributes.get("product") == "wide":
+    if is_wide(case.attributes):
         return steps
     own = f"{prefix}product_before_clip"
     return [

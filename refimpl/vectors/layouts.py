@@ -99,7 +99,8 @@ def layout_for(family: str, *, rank: int, kernel: bool, element_bits: int) -> La
     if family == "nhwc":
         return parsed("OHWI", KERNELS, "o h w i") if kernel else parsed("NHWC", IMAGES, "n h w c")
     if family == "nc1hwc0":
-        return _davinci(CUBE_BYTES * 8 // element_bits, kernel=kernel)
+        carried = 1 << (element_bits - 1).bit_length()  # bits: int17 is one of four bytes there
+        return _davinci(CUBE_BYTES * 8 // carried, kernel=kernel)
     if block:
         return _blocked(block, kernel=kernel)
     return _skewed(lanes, kernel=kernel)

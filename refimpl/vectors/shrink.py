@@ -28,9 +28,10 @@ from refimpl.vectors.convolutions import (
 )
 from refimpl.vectors.diagnose import MOST_PRODUCTS, diagnose, products
 from refimpl.vectors.files.numpy_file import to_npy
-from refimpl.vectors.formats import format_of
+from refimpl.vectors.formats import bits_of, from_bits
 from refimpl.vectors.stages import stages
 from refimpl.vectors.variants import VARIANTS, Variant, run
+from refimpl.vectors.wires import form_of
 from refimpl.vectors.write import About, set_files
 
 Index = tuple[int, ...]
@@ -320,8 +321,9 @@ def shrunk_files(small: Shrunk, about: About) -> Iterator[tuple[str, bytes]]:
     for path, content in set_files([small.case], about=about):
         yield f"golden/{path}", content
     for name, array in small.device.items():
-        form = format_of(array, small.case.formats.get(name))
-        yield f"device/{small.case.id}/{name}.npy", to_npy(array, form)
+        form = form_of(small.case, name, array)
+        wired = from_bits(bits_of(array, form), form)  # a variant's wire is no wider than others
+        yield f"device/{small.case.id}/{name}.npy", to_npy(wired, form)
 
 
 def ratio(before: Case, after: Case) -> str:

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.bitexact.call import Attributes
+from refimpl.bitexact.integer_operators import is_wide
 from refimpl.vectors.case import Case, pipeline
 from refimpl.vectors.convolutions import (
     Convolution,
@@ -23,8 +25,9 @@ from refimpl.vectors.convolutions import (
     convolutions_of,
     padded_input,
 )
-from refimpl.vectors.formats import canonical_nans, format_of
+from refimpl.vectors.formats import canonical_nans
 from refimpl.vectors.sums import Arrays, tiles
+from refimpl.vectors.wires import form_of
 
 OUTPUT = {
     "shift_product": "product",
@@ -46,14 +49,16 @@ def stages(case: Case) -> dict[str, Array]:
             shown |= dict(_before(first[name], case, arrays))
         shown[name] = array
     return {
-        name: canonical_nans(array, format_of(array, case.formats.get(name)))
-        for name, array in shown.items()
+        name: canonical_nans(array, form_of(case, name, array)) for name, array in shown.items()
     }
 
 
-def is_output(operator: str, stage: str) -> bool:
+def is_output(operator: str, stage: str, attributes: Attributes) -> bool:
     """Whether a stage is what the operator is for: its output, or the gradient of a parameter."""
-    if stage == OUTPUT.get(operator, "output"):
+    last = OUTPUT.get(operator, "output")
+    if operator == "shift_product" and is_wide(attributes):
+        last = "wide_product"
+    if stage == last:
         return True
     return operator.endswith("_backward") and GRADIENT.fullmatch(stage) is not None
 

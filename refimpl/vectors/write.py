@@ -40,6 +40,7 @@ from refimpl.vectors.manifest import (
 from refimpl.vectors.onnx_case import onnx_files
 from refimpl.vectors.physical import Physical, padded
 from refimpl.vectors.stages import is_output, stages
+from refimpl.vectors.wires import form_of
 
 MANIFEST = "manifest.json"
 File: TypeAlias = tuple[str, bytes]
@@ -172,7 +173,7 @@ def case_files(
 
 def physical(case: Case, name: str, array: Array, how: Written) -> Physical:
     """How a tensor of a case lies in memory."""
-    form = format_of(array, case.formats.get(name))
+    form = form_of(case, name, array)
     kernel = name.removesuffix("_reference").removesuffix("_bound") in KERNELS
     layout = layout_for(how.layout, rank=array.ndim, kernel=kernel, element_bits=form.bits)
     return Physical(form=form, shape=array.shape, layout=layout, lanes=how.lanes)
@@ -209,7 +210,7 @@ def _tensors(case: Case, computed: Mapping[str, Array]) -> Iterator[tuple[str, s
     for name, array in case.tensors.items():
         yield name, "input", array
     for name, array in computed.items():
-        yield name, "output" if is_output(case.operator, name) else "stage", array
+        yield name, "output" if is_output(case.operator, name, case.attributes) else "stage", array
     if case.arithmetic not in FLOAT_ARITHMETICS:
         return
     adders = bound_class(case.operator, case.attributes)

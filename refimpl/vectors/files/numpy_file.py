@@ -15,7 +15,7 @@ from zlib import error as zlib_error
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.vectors.formats import Format, carried
+from refimpl.vectors.formats import Format, carried, must_fit
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a ZIP archive can hold
 HEADER_BYTES = 2**16  # of a .npy, more than any of ours
@@ -25,6 +25,7 @@ INCOMPLETE = "must be a complete .npy file"
 
 def to_npy(array: Array, form: Format) -> bytes:
     """NumPy's file format, version 1.0, C order, little-endian, no pickle."""
+    must_fit(array, form)
     plain = np.ascontiguousarray(carried(array, form), dtype=form.dtype).reshape(array.shape)
     buffer = BytesIO()
     np.lib.format.write_array(buffer, plain, version=(1, 0), allow_pickle=False)
@@ -37,14 +38,17 @@ def from_npy(raw: bytes, form: Format, shape: tuple[int, ...]) -> Array:
     Raises
     ------
     ValueError
-        If it is incomplete, pickled, or holds another type, byte order or shape.
+        If it is incomplete, pickled, or holds another type, byte order, shape or a number that
+        the format has not.
     """
     start, fortran = npy_header(raw, form, shape)
     payload = raw[start:]
     count = int(np.prod(shape, dtype=np.int64))
     if len(payload) != np.dtype(form.dtype).itemsize * count:
         raise ValueError(f"{INCOMPLETE}, and nothing after it")
-    return np.frombuffer(payload, form.dtype).reshape(shape, order="F" if fortran else "C")
+    flat = np.frombuffer(payload, form.dtype)
+    must_fit(flat, form)
+    return flat.reshape(shape, order="F" if fortran else "C")
 
 
 def npy_header(raw: bytes, form: Format, shape: tuple[int, ...]) -> tuple[int, bool]:

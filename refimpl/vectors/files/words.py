@@ -2,7 +2,8 @@
 
 A word has lanes · bits, and takes ⌈lanes · bits / 8⌉ bytes in a ``.bin``, little-endian, its unused
 high bits zero. Two int4 make a byte (lanes = 2), the first in the low half; one int4 a word of four
-bits. The last word's missing lanes are zero.
+bits. Elements of 9, 17 or 33 bits lie side by side as tightly: two int17 are a word of 34 bits, in
+five bytes. The last word's missing lanes are zero.
 """
 
 import numpy as np
@@ -38,6 +39,8 @@ def to_words(elements: Array, form: Format, lanes: int = 1) -> Array:
     wide = word_bits(form, lanes)
     count = word_count(len(elements), lanes)
     bits = bits_of(elements, form)
+    if _is_odd(form):
+        return _packed(bits, form, lanes)
     if len(bits) < count * lanes:
         bits = np.concatenate([bits, np.zeros(count * lanes - len(bits), bits.dtype)])
     if form.bits < 8 and lanes > 1:
@@ -55,6 +58,8 @@ def from_words(words: Array, form: Format, lanes: int, elements: int) -> Array:
         If a word has bits beyond its width.
     """
     raw = np.ascontiguousarray(words).reshape(-1)
+    if _is_odd(form):
+        return from_bits(_unpacked(raw, form, lanes)[:elements], form)
     if form.bits < 8 and lanes > 1:
         bits = np.stack([raw & 0xF, raw >> 4], axis=-1).reshape(-1)
     elif form.bits < 8:
@@ -67,3 +72,33 @@ def from_words(words: Array, form: Format, lanes: int, elements: int) -> Array:
     else:
         bits = raw.view(form.word)
     return from_bits(bits[:elements], form)
+
+
+def _is_odd(form: Format) -> bool:
+    """Whether elements end within a byte, beyond its half."""
+    return form.bits > 8 and form.bits % 8 > 0
+
+
+def _packed(bits: Array, form: Format, lanes: int) -> Array:
+    """Words of elements that end within bytes."""
+    count = word_count(len(bits), lanes)
+    ones = np.zeros((count * lanes, form.bits), np.uint8)
+    rows = bits.view(np.uint8).reshape(len(bits), form.carrier_bits // 8)
+    ones[: len(bits)] = np.unpackbits(rows, axis=1, count=form.bits, bitorder="little")
+    words = ones.reshape(count, word_bits(form, lanes))
+    return np.packbits(words, axis=1, bitorder="little")
+
+
+def _unpacked(raw: Array, form: Format, lanes: int) -> Array:
+    """Bits of elements that end within bytes, as the carrier's unsigned integers."""
+    wide = word_bits(form, lanes)
+    rows = raw.reshape(-1, -(-wide // 8))
+    ones = np.unpackbits(rows, axis=1, bitorder="little")
+    over = np.flatnonzero(ones[:, wide:].any(axis=1))
+    if len(over):
+        word = rows[over[0]][::-1].tobytes().hex()
+        raise ValueError(f"word {over[0]} must be at most {wide} bits wide, not 0x{word}")
+    elements = ones[:, :wide].reshape(-1, form.bits)
+    filled = np.zeros((len(elements), form.carrier_bits), np.uint8)
+    filled[:, : form.bits] = elements
+    return np.packbits(filled, axis=1, bitorder="little").view(form.word).reshape(-1)

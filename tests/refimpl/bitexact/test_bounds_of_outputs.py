@@ -66,7 +66,7 @@ def outputs(case):
     return {
         name: decode(array)
         for name, array in pipeline(case).items()
-        if is_output(case.operator, name)
+        if is_output(case.operator, name, case.attributes)
     }
 
 

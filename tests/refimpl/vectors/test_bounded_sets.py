@@ -29,7 +29,7 @@ def left(root, cases):
         (f"{case.id}/{name}.npy", to_npy(kept, format_of(kept)))
         for case in cases
         for name, array in pipeline(case).items()
-        if is_output(case.operator, name)
+        if is_output(case.operator, name, case.attributes)
         for kept in [decode(array).astype("<f4") if case.arithmetic == "fp32" else array]
     ]
     io.write_directory(root, files)

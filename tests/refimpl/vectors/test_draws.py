@@ -48,7 +48,9 @@ def test_every_operator_in_every_arithmetic_is_a_case_whose_arithmetic_is_declar
     names = [tensor["name"] for tensor in entry["tensors"]]
     assert set(stages(case)) <= set(names)
     roles = [tensor["role"] for tensor in entry["tensors"]]
-    assert roles.count("output") == sum(is_output(operator, name) for name in stages(case))
+    assert roles.count("output") == sum(
+        is_output(operator, name, case.attributes) for name in stages(case)
+    )
     assert "output" in roles
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from refimpl import io
-from refimpl.bitexact.operators import PIPELINES
+from refimpl.bitexact.describe import SHIFTED
+from refimpl.bitexact.operators import INTEGER_ARITHMETICS, PIPELINES
 from refimpl.vectors.case import Choices
 from refimpl.vectors.files.kinds import decode, encode
 from refimpl.vectors.formats import bits_of, from_bits, labelled
@@ -20,12 +21,22 @@ RANDOM = sorted({operator for operator, _ in PIPELINES})
 KINDS = ("npy", "bin", "hex", "coe", "mif", "npz", "vh")
 
 
-def made(arithmetic):
+def made(what):
+    """Cases of an arithmetic; "int8 wide": with the shift product kept wide, an int17."""
+    arithmetic, _, wide = what.partition(" ")
     operators = [operator for operator in RANDOM if (operator, arithmetic) in PIPELINES]
+    if wide:
+        operators = [operator for operator in operators if operator in SHIFTED]
+        shown = {"im2col": "cuv", "declared": {"product": "wide"}}
+        return random_cases(operators, SIZES, Choices(arithmetics=(arithmetic,), k_tile=8, **shown))
     return random_cases(operators, SIZES, Choices(arithmetics=(arithmetic,), k_tile=8))
 
 
-@pytest.fixture(scope="module", params=sorted({arithmetic for _, arithmetic in PIPELINES}))
+ARITHMETICS = sorted({arithmetic for _, arithmetic in PIPELINES})
+WIDE = [f"{arithmetic} wide" for arithmetic in INTEGER_ARITHMETICS]
+
+
+@pytest.fixture(scope="module", params=[*ARITHMETICS, *WIDE])
 def written(request, tmp_path_factory):
     root = tmp_path_factory.mktemp(request.param)
     cases = made(request.param)
