@@ -18,7 +18,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import Accumulation, accumulation_of
 from refimpl.bitexact.call import Attributes, Stages, Tensors
-from refimpl.bitexact.float_operators import convolve, operand, rounded, scalar
+from refimpl.bitexact.float_operators import convolve, must_hold, operand, rounded, scalar
 from refimpl.bitexact.formats import cast_of, decode, encode, format_of
 from refimpl.bitexact.mac import accumulate
 from refimpl.bitexact.softmax import ROW_STAGES, probabilities, softmax_float
@@ -84,6 +84,7 @@ def projected(which: str, tensors: Tensors, attributes: Attributes, name: str) -
 
 def _gathered(weights: Array, tokens: Tokens, attributes: Attributes, name: str) -> Stages:
     of = accumulation_of(attributes, "accumulation_context", loops="t")
+    must_hold(weights, of)
     total = accumulate(operand(weights, of), tokens.values, of).total
     context = tokens.image(total)
     return {

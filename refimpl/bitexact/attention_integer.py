@@ -25,7 +25,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import accumulation_of
 from refimpl.bitexact.call import Attributes, Stages, Tensors, branch, prefixed
-from refimpl.bitexact.float_operators import operand, rounded, scalar
+from refimpl.bitexact.float_operators import must_hold, operand, rounded, scalar
 from refimpl.bitexact.formats import (
     Cast,
     decode,
@@ -157,6 +157,7 @@ def _gathered_in_floats(
     weights: Array, tokens: Tokens, attributes: Attributes, name: str
 ) -> Stages:
     of = accumulation_of(attributes, "accumulation_context", loops="t")
+    must_hold(weights, of)
     total = accumulate(operand(weights, of), tokens.values.astype(np.float64), of).total
     context = tokens.image(total)
     real = rounded(context * scalar(attributes["output_factor"], of), of)

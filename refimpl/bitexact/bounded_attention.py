@@ -47,7 +47,7 @@ MOST_EXPONENT = 0.5  # ours: an exponent known no better than this says nothing
 
 
 def softmax_tables(attributes: Attributes) -> str:
-    """Why attention has no bound, where a function of its softmax is no correctly rounded one."""
+    """Why attention has no bound: a function of its softmax is no correctly rounded one of R."""
     declared = attributes.get("softmax", {})
     if attributes.get("normalise", "softmax") == "none":
         return ""
@@ -55,6 +55,10 @@ def softmax_tables(attributes: Attributes) -> str:
         kind = (declared.get(name) or {}).get("kind", "correct")
         if kind != "correct":
             return f"its {name} is a {kind}, which may jump"
+        form = declared.get("format", "fp32")
+        own = (declared.get(name) or {}).get("format", form)
+        if own != form:
+            return f"its {name} is in {own}, and the softmax around it in {form}"
     return ""
 
 
@@ -114,7 +118,7 @@ def _softmax(logits: Bounded, inside: Array, declared: Attributes, adders: Adder
     form = format_named(declared.get("format", "fp32"))
     unit = max(adders.step, 2.0 ** ((1 if adders.truncates else 0) - form.digits))
     smallest = form.least + (form.fraction if adders.flushes_subnormals else 0)
-    lost, many = 2.0**smallest, inside.shape[2]
+    lost, many = max(2.0**smallest, 2.0**-1021), inside.shape[2]  # where ``exp_near`` ends
     far = np.where(inside, reach(logits, adders), 0.0)
     z = np.where(inside, logits.value, -np.inf)
     below = np.where(inside, z.max(axis=2, keepdims=True) - z, 0.0)

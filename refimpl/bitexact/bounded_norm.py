@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.bitexact.accumulation import accumulation_of
 from refimpl.bitexact.adders import Adders
 from refimpl.bitexact.bounded import (
     Bounded,
@@ -37,9 +38,14 @@ from refimpl.bitexact.call import Attributes, Tensors, branch
 
 
 def root_tables(attributes: Attributes) -> str:
-    """Why a normalisation has no bound, where its reciprocal root is no correctly rounded one."""
-    kind = (attributes.get("rsqrt") or {}).get("kind", "correct")
-    return "" if kind == "correct" else f"its rsqrt is a {kind}, which may jump"
+    """Why a normalisation has no bound: its reciprocal root is no correctly rounded one of R."""
+    declared = attributes.get("rsqrt") or {}
+    kind = declared.get("kind", "correct")
+    if kind != "correct":
+        return f"its rsqrt is a {kind}, which may jump"
+    form = accumulation_of(attributes, "accumulation_statistics", loops="nij").format
+    own = declared.get("format", form)
+    return "" if own == form else f"its rsqrt is in {own}, and the statistics in {form}"
 
 
 def _batch_norm(tensors: Tensors, attributes: Attributes, adders: Adders) -> dict[str, Bounded]:

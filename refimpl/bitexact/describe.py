@@ -7,11 +7,10 @@ nothing reads is not. Two declarations that compute different bits have differen
 
 from typing import Any
 
-from refimpl.bitexact.accumulation import Accumulation, accumulation_of
+from refimpl.bitexact.accumulation import accumulation_of
 from refimpl.bitexact.call import Attributes, groups_of
 from refimpl.bitexact.describe_parts import (
     cast_text,
-    function_text,
     limits_text,
     real_text,
     rule_text,
@@ -21,6 +20,7 @@ from refimpl.bitexact.describe_parts import (
 )
 from refimpl.bitexact.formats import Cast, cast_of, default_cast, format_named
 from refimpl.bitexact.integer_sum import integer_accumulator
+from refimpl.bitexact.normalisation import eps_of, rsqrt_of
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
 from refimpl.bitexact.records import (
     ATTENTION,
@@ -112,12 +112,12 @@ def _backward(operator: str, arithmetic: str, attributes: Attributes) -> dict[st
 def _normalised(attributes: Attributes, statistics: str) -> dict[str, str]:
     """A normalisation in floats, with statistics "given" or of the "batch"."""
     of = accumulation_of(attributes, "accumulation_statistics", loops="nij")
-    eps = real_text(attributes["eps"], _carried(of))
+    eps = repr(eps_of(attributes, of).item())
     said = {
         "accumulation_statistics": of.rounded,
         "statistics": "given",
-        "rsqrt": function_text(attributes, "rsqrt", of.format),
-        "normalisation": f"R(R(R(x - mean)*R(gamma*R(rsqrt(R(var + {eps}))))) + beta), R that of "
+        "rsqrt": rsqrt_of(attributes, of).formula,
+        "normalisation": f"R(R(R(x - mean)*R(gamma*rsqrt(R(var + {eps})))) + beta), R that of "
         "accumulation_statistics",
     }
     if statistics == "given":
@@ -127,12 +127,6 @@ def _normalised(attributes: Attributes, statistics: str) -> dict[str, str]:
         "statistics": "of the batch: mean = R(sum of x * R(1/m)), var = R(sum of R(x - mean)^2 * "
         "R(1/m)), summed as accumulation_statistics",
     }
-
-
-def _carried(of: Accumulation) -> Cast:
-    return Cast(
-        format=of.format, rounding=of.rounding, overflow=of.overflow, subnormals=of.subnormals
-    )
 
 
 def _attention(arithmetic: str, attributes: Attributes) -> dict[str, Any]:

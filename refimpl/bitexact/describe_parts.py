@@ -1,6 +1,5 @@
 """Parts of a call's description, each a line: a cast, a constant, a rule, limits, a softmax."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,7 @@ from refimpl.bitexact.call import Attributes
 from refimpl.bitexact.formats import Cast, cast_of, decode, default_cast, encode, format_named
 from refimpl.bitexact.integer_operators import limits_of, output_format
 from refimpl.bitexact.requantise import FORMULAS
-from refimpl.bitexact.softmax import denominator_of, softmax_of
-from refimpl.bitexact.transcendental import function_of
+from refimpl.bitexact.softmax import denominator_of, functions_of, softmax_of
 
 
 def cast_text(cast: Cast) -> str:
@@ -68,11 +66,6 @@ def shift_text(attributes: Attributes) -> str:
     )
 
 
-def function_text(attributes: Mapping[str, Any], name: Any, form: str) -> str:
-    """One line on exp, reciprocal or rsqrt."""
-    return function_of(attributes.get(name), name, form).formula
-
-
 def softmax_text(attributes: Attributes, form: str, *, integer: bool) -> dict[str, Any]:
     """How scaled scores become probabilities; ``form`` is the probabilities' default format."""
     declared = attributes.get("softmax", {})
@@ -98,15 +91,16 @@ def _softmax(declared: Attributes, attributes: Attributes, form: str) -> dict[st
     into = declared.get("format", "fp32")
     divide = declared.get("normalise", "reciprocal") == "divide"
     last = "a = R(e/S)" if divide else "r = reciprocal(S) ; a = R(e*r)"
+    exp, reciprocal = functions_of(declared)
     chosen = {"format": form, **attributes.get("probabilities", {})}
     cast = cast_of({k: v for k, v in chosen.items() if k != "denominator"}, form)
     said = {
-        "normalise": f"t = R(z - max) ; e = exp(t) ; S = R(sum of e) ; {last}",
+        "normalise": f"t = R_{exp.format}(z - max) ; e = exp(t) ; S = R(sum of e) ; {last}",
         "softmax": f"R: {cast_text(default_cast(into))}",
-        "exp": function_text(declared, "exp", into),
+        "exp": exp.formula,
         "row_sum": accumulation_of(declared, "sum", loops="t").recurrence(biased=False),
         "probabilities": f"a*{denominator_of(chosen)} {cast_text(cast)}",
     }
     if not divide:
-        said["reciprocal"] = function_text(declared, "reciprocal", into)
+        said["reciprocal"] = reciprocal.formula
     return said

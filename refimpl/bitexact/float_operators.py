@@ -165,6 +165,21 @@ def operand(x: Array, of: Accumulation) -> Array:
     return decode(encode(wide, Cast(format=format_of(x).name, subnormals="flushed")))
 
 
+def must_hold(weights: Array, of: Accumulation) -> None:
+    """Refuse weights in fp64 for a narrower sum: their products would be rounded twice.
+
+    Raises
+    ------
+    ValueError
+        If they are.
+    """
+    if format_of(weights).name == "fp64" and of.format != "fp64":
+        raise ValueError(
+            "probabilities in fp64 must be summed in fp64: declare accumulation_context.format "
+            "and accumulation_context.product so, or narrower probabilities"
+        )
+
+
 def scalar(value: float, of: Accumulation) -> Array:
     """A number of the attributes in binary32, as the operand that it is."""
     return operand(encode(np.array(value), Cast(format="fp32")), of)

@@ -347,7 +347,10 @@ def _with_quiet_nans(values: Array) -> Array:
 def _encode_integers(values: Array, cast: Cast) -> Array:
     of, wide = format_named(cast.format), np.asarray(values, np.float64)
     if np.isnan(wide).any():
-        raise ValueError(f"a NaN must not be cast to {of.name}, which has none")
+        raise ValueError(
+            f"a NaN must not be cast to {of.name}, which has none: declare formats and scales in "
+            "which nothing overflows"
+        )
     if of.bits > 32:
         raise ValueError("a real number must be cast to an integer of at most 32 bits")
     clipped = np.clip(wide, *of.limits)  # before rounding: the limits are integers

@@ -13,6 +13,8 @@ is rounded to that format before it is multiplied.
 Source: Ioffe and Szegedy, arXiv:1502.03167 (2015), Algorithms 1 and 2; the cuts are stated here.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from refimpl.arrays import Array
@@ -23,7 +25,7 @@ from refimpl.bitexact.formats import cast_of, decode, encode, format_of, integer
 from refimpl.bitexact.integer_operators import centre, scaled
 from refimpl.bitexact.integer_sum import integer_accumulator
 from refimpl.bitexact.mac import accumulate, add_rounded
-from refimpl.bitexact.transcendental import evaluate, function_of
+from refimpl.bitexact.transcendental import Function, evaluate, function_of, must_fit
 
 
 def batch_norm_float(tensors: Tensors, attributes: Attributes) -> Stages:
@@ -90,6 +92,36 @@ def batch_variance(x: Array, mean: Array, of: Accumulation) -> Array:
     return rounded(squares * _share(rows, of), of)
 
 
+def rsqrt_of(attributes: Attributes, of: Accumulation) -> Function:
+    """The reciprocal square root that attributes declare, by default in the format of the sums."""
+    rsqrt = function_of(attributes.get("rsqrt"), "rsqrt", of.format)
+    must_fit(rsqrt, of.format, "accumulation_statistics.format")
+    return rsqrt
+
+
+def inverse_root(
+    raised: Array, tensors: Tensors, attributes: Attributes, of: Accumulation
+) -> Array:
+    """1/√ of a variance as declared, in the function's own format."""
+    rsqrt = rsqrt_of(attributes, of)
+    found = evaluate(rsqrt, operand(raised, of), tensors)
+    return encode(found, replace(of.cast, format=rsqrt.format))
+
+
+def eps_of(attributes: Attributes, of: Accumulation) -> Array:
+    """What is added to a variance, rounded to the accumulator's format.
+
+    Raises
+    ------
+    ValueError
+        If it is no finite number of 0 or more.
+    """
+    eps = attributes["eps"]
+    if isinstance(eps, bool) or not isinstance(eps, int | float) or not 0 <= eps < np.inf:
+        raise ValueError(f"eps must be a finite number of 0 or more, not {eps!r}")
+    return decode(rounded(np.array(eps, np.float64), of))
+
+
 def _share(rows: Array, of: Accumulation) -> Array:
     """1/m, rounded to the accumulator's format."""
     return decode(rounded(np.array(1 / rows.shape[1]), of))
@@ -111,11 +143,9 @@ def _normalised(
     of: Accumulation,
     name: str,
 ) -> Stages:
-    eps = decode(rounded(np.array(attributes["eps"]), of))
-    raised = rounded(add_rounded(variance, eps, of), of)
-    rsqrt = function_of(attributes.get("rsqrt"), "rsqrt", of.format)
-    inverse = rounded(evaluate(rsqrt, decode(raised), tensors), of)
-    factor = rounded(operand(tensors["gamma"], of) * decode(inverse), of)
+    raised = rounded(add_rounded(variance, eps_of(attributes, of), of), of)
+    inverse = inverse_root(raised, tensors, attributes, of)
+    factor = rounded(operand(tensors["gamma"], of) * operand(inverse, of), of)
     centred = rounded(add_rounded(x, -mean[:, None, None], of), of)
     product = rounded(decode(centred) * decode(factor)[:, None, None], of)
     total = add_rounded(decode(product), operand(tensors["beta"], of)[:, None, None], of)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array
+from refimpl.arrays import Array, alike
 
 NEAREST_EVEN, NEAREST_AWAY, TOWARD_ZERO = 0, 1, 2
 MODES = {"nearest_even": NEAREST_EVEN, "nearest_away": NEAREST_AWAY, "toward_zero": TOWARD_ZERO}
@@ -97,6 +97,20 @@ def add_odd(a: float, b: float) -> float:
         if word & 1 == 0:
             return np.int64(word + (1 if (error > 0) == (total > 0) else -1)).view(np.float64)
     return total
+
+
+def sum_odd(a: Array, b: Array) -> Array:
+    """A + b of two binary64 arrays, rounded to odd: to be rounded again, to 51 bits or fewer."""
+    left, right = alike(np.float64, a, b)
+    out = np.empty(left.shape)
+    _add_odd_all(left.reshape(-1), right.reshape(-1), out.reshape(-1))
+    return out
+
+
+@njit(cache=True)
+def _add_odd_all(left: Array, right: Array, out: Array) -> None:
+    for at in range(out.size):
+        out[at] = add_odd(left[at], right[at])
 
 
 class Packing(NamedTuple):

@@ -1,15 +1,16 @@
 """Softmax of rows as a machine computes it: in declared floats, or in integers with a table.
 
-    float     t = R(z − max)   e = exp(t)   S = Σ e as declared   r = reciprocal(S)   a = R(e·r)
+    float     t = F(z − max)   e = exp(t)   S = Σ e as declared   r = reciprocal(S)   a = R(e·r)
               (or "normalise": "divide": a = R(e/S), one rounding)
     integer   d = min(rule(max − z), 2^index_bits − 1)   e = table[d]   S = Σ e, exact
               r = ⌊(2^R + ⌊S/2⌋)/S⌋    a = min(⌊(e·r·D + 2^(R−1))/2^R⌋, largest)
 
 z are the scores of one query, R (float) rounds to "format", exp and reciprocal are functions of
-``transcendental.py``, and S is summed in binary32 unless "sum" declares another format, then R(S).
-In integers the rule and its factor are those of a requantisation, the table is a tensor, R =
-"reciprocal_bits", D = "denominator". Where a score is masked, e is 0 and it does not enter the
-maximum. Every line is a stage.
+``transcendental.py``, each in a format of its own ("format" unless it declares another): t and e
+are numbers of exp's, to which F rounds, and r is one of the reciprocal's. S is summed in binary32
+unless "sum" declares another format, then R(S). In integers the rule and its factor are those of a
+requantisation, the table is a tensor, R = "reciprocal_bits", D = "denominator". Where a score is
+masked, e is 0 and it does not enter the maximum. Every line is a stage.
 
 Sources: Milakov and Gimelshein, arXiv:1805.02867 (2018), section 2, for the shifted form; the
 integer form is stated here, after the table and reciprocal units of integer accelerators.
@@ -37,9 +38,11 @@ from refimpl.bitexact.formats import (
 )
 from refimpl.bitexact.mac import accumulate
 from refimpl.bitexact.requantise import factor_of, requantise
-from refimpl.bitexact.transcendental import evaluate, function_of
+from refimpl.bitexact.rounding import sum_odd
+from refimpl.bitexact.transcendental import Function, evaluate, function_of, must_fit
 
 ROW_STAGES = frozenset({"row_maximum", "row_sum", "reciprocal"})  # one number a row
+SPLIT = 2.0**27 + 1  # Veltkamp's, of a binary64 number
 MOST_RECIPROCAL_BITS = 38  # e·r·D stays below 2⁶³ with e < 2¹⁶ and e·r ≤ 2^R
 
 
@@ -84,10 +87,11 @@ def softmax_float(
     labelled, scores = scores, decode(scores)
     form = declared.get("format", "fp32")
     to = default_cast(form)
-    exp = function_of(declared.get("exp"), "exp", form)
+    exp, reciprocal = functions_of(declared)
+    own = default_cast(exp.format)
     maximum = np.where(inside, scores, -np.inf).max(axis=2, keepdims=True)
-    shifted = encode(np.where(inside, scores - maximum, 0.0), to)
-    powers = encode(np.where(inside, evaluate(exp, decode(shifted), tensors), 0.0), to)
+    shifted = below_maximum(scores, maximum, inside, own)
+    powers = encode(np.where(inside, evaluate(exp, decode(shifted), tensors), 0.0), own)
     total = row_sums(powers, accumulation_of(declared, "sum", loops="t"))
     stages = {
         "row_maximum": encode(maximum, default_cast(format_of(labelled).name)),
@@ -98,8 +102,31 @@ def softmax_float(
     total, e = decode(stages["row_sum"]), decode(powers)
     if declared.get("normalise", "reciprocal") == "divide":
         return stages, decode(encode(e / total, to))
-    inverse = evaluate(function_of(declared.get("reciprocal"), "reciprocal", form), total, tensors)
-    return stages | {"reciprocal": encode(inverse, to)}, decode(encode(e * inverse, to))
+    inverse = evaluate(reciprocal, total, tensors)
+    stages["reciprocal"] = encode(inverse, default_cast(reciprocal.format))
+    return stages, decode(encode(e * inverse, to))
+
+
+def functions_of(declared: Attributes) -> tuple[Function, Function]:
+    """Exp and reciprocal of a softmax in floats, by default in its format.
+
+    Raises
+    ------
+    ValueError
+        If one is in fp64 and the softmax is not: their product would be rounded twice.
+    """
+    form = declared.get("format", "fp32")
+    exp = function_of(declared.get("exp"), "exp", form)
+    reciprocal = function_of(declared.get("reciprocal"), "reciprocal", form)
+    for each in (exp, reciprocal):
+        must_fit(each, form, "softmax.format")
+    return exp, reciprocal
+
+
+def below_maximum(scores: Array, maximum: Array, inside: Array, to: Cast) -> Array:
+    """How far each score is below its row's maximum, rounded once; 0 where it does not count."""
+    apart = scores - maximum if to.format == "fp64" else sum_odd(scores, -maximum)
+    return encode(np.where(inside, apart, 0.0), to)
 
 
 def row_sums(powers: Array, of: Accumulation) -> Array:
@@ -116,7 +143,11 @@ def probabilities(a: Array, declared: Mapping[str, Any] | None) -> Array:
     """
     chosen = {"format": "uint8", **(declared or {})}
     cast = cast_of({k: v for k, v in chosen.items() if k != "denominator"}, "uint8")
-    return encode(a * denominator_of(chosen), cast)
+    many = denominator_of(chosen)
+    if many == 1:
+        return encode(a, cast)
+    high = (a * SPLIT) - (a * SPLIT - a)  # the first 26 bits of a: times D, they are exact
+    return encode(sum_odd(high * many, (a - high) * many), cast)
 
 
 def denominator_of(declared: Mapping[str, Any] | None) -> int:

@@ -13,8 +13,7 @@ from refimpl.bitexact.call import Attributes, Stages, Tensors
 from refimpl.bitexact.float_operators import operand, rounded
 from refimpl.bitexact.formats import cast_of, decode, encode
 from refimpl.bitexact.mac import accumulate, add_rounded
-from refimpl.bitexact.normalisation import channel_rows
-from refimpl.bitexact.transcendental import evaluate, function_of
+from refimpl.bitexact.normalisation import channel_rows, eps_of, inverse_root
 from refimpl.score.device import requantised, wrap
 from refimpl.score.site import Probe
 
@@ -38,11 +37,10 @@ def batch_norm_fp32(tensors: Tensors, attributes: Attributes, at: Probe) -> Stag
         stages = _statistics(x, at("statistics_sums", of), at)
     known = {**tensors, **stages}
     mean, variance = (operand(at(name, known[name]), of) for name in ("mean", "var"))
-    eps = at("eps", decode(rounded(np.array(attributes["eps"]), of)))
+    eps = at("eps", eps_of(attributes, of))
     raised = rounded(add_rounded(variance, eps, of), of)
-    rsqrt = function_of(attributes.get("rsqrt"), "rsqrt", of.format)
-    inverse = at("inverse", rounded(evaluate(rsqrt, decode(raised), tensors), of))
-    factor = rounded(operand(at("gamma", tensors["gamma"]), of) * decode(inverse), of)
+    inverse = at("inverse", inverse_root(raised, tensors, attributes, of))
+    factor = rounded(operand(at("gamma", tensors["gamma"]), of) * operand(inverse, of), of)
     centred = at("centred", rounded(add_rounded(x, -mean[:, None, None], of), of), x=x, of=of)
     product = rounded(decode(centred) * decode(factor)[:, None, None], of)
     beta = operand(at("b", tensors["beta"]), of)[:, None, None]

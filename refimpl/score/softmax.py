@@ -20,8 +20,8 @@ from refimpl.bitexact.float_operators import operand
 from refimpl.bitexact.formats import decode, default_cast, encode, integers_of, to_integers
 from refimpl.bitexact.mac import accumulate
 from refimpl.bitexact.requantise import rounding_rule
-from refimpl.bitexact.softmax import denominator_of
-from refimpl.bitexact.transcendental import evaluate, function_of
+from refimpl.bitexact.softmax import denominator_of, functions_of
+from refimpl.bitexact.transcendental import evaluate
 from refimpl.score.site import Probe
 
 LOWEST = -(2**62)
@@ -35,11 +35,12 @@ def softmax_float(
     to = default_cast(form)
     seen = np.where(inside, scores, -np.inf)
     top = at("row_maximum", seen.max(axis=2, keepdims=True), scores=seen)
+    exp, reciprocal = functions_of(declared)
+    own = default_cast(exp.format)
     moved = at("exp_input", np.where(inside, scores - top, 0.0), scores=scores)
-    shifted = encode(np.where(inside, moved, 0.0), to)
-    exp = function_of(declared.get("exp"), "exp", form)
+    shifted = encode(np.where(inside, moved, 0.0), own)
     powers = at("exp_output", evaluate(exp, decode(shifted), tensors), shifted=decode(shifted))
-    words = encode(np.where(inside, powers, 0.0), to)
+    words = encode(np.where(inside, powers, 0.0), own)
     powers = decode(words)
     of = at("row_sums", accumulation_of(declared, "sum", loops="t"))
     b, p, t = powers.shape
@@ -53,9 +54,8 @@ def softmax_float(
     }
     if declared.get("normalise", "reciprocal") == "divide":
         return stages, at("weight", decode(encode(powers / decode(total), to)))
-    function = function_of(declared.get("reciprocal"), "reciprocal", form)
-    inverse = at("reciprocal", evaluate(function, decode(total), tensors))
-    stages["reciprocal"] = encode(inverse, to)
+    inverse = at("reciprocal", evaluate(reciprocal, decode(total), tensors))
+    stages["reciprocal"] = encode(inverse, default_cast(reciprocal.format))
     weight = decode(encode(powers * decode(stages["reciprocal"]), to))
     return stages, at("weight", weight, powers=powers, total=decode(total))
 

@@ -1,7 +1,5 @@
 """Stages of batch normalisation and of X-volution in training, each from the ones before it."""
 
-import numpy as np
-
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import Accumulation, accumulation_of
 from refimpl.bitexact.call import Attributes
@@ -9,7 +7,6 @@ from refimpl.bitexact.float_operators import operand, rounded
 from refimpl.bitexact.formats import (
     Cast,
     cast_of,
-    decode,
     encode,
     format_of,
     integers_of,
@@ -18,14 +15,19 @@ from refimpl.bitexact.formats import (
 from refimpl.bitexact.integer_operators import centre, clip
 from refimpl.bitexact.integer_sum import integer_accumulator
 from refimpl.bitexact.mac import add_rounded
-from refimpl.bitexact.normalisation import batch_mean, batch_variance
+from refimpl.bitexact.normalisation import (
+    batch_mean,
+    batch_variance,
+    eps_of,
+    inverse_root,
+    rsqrt_of,
+)
 from refimpl.bitexact.training_integer import (
     dequantised,
     scaled_sum,
     statistics_of,
     sum_before_clip,
 )
-from refimpl.bitexact.transcendental import evaluate, function_of
 from refimpl.vectors.case import Case
 from refimpl.vectors.convolutions import Convolution, convolutions_of
 from refimpl.vectors.float_steps import output_steps, shift_steps
@@ -74,16 +76,15 @@ def _float_norm(
     p = prefix
     mean, variance = (f"{p}mean", f"{p}var") if batch else (f"mean{suffix}", f"var{suffix}")
     gamma, beta = f"gamma{suffix}", f"beta{suffix}"
-    rsqrt = function_of(case.attributes.get("rsqrt"), "rsqrt", of.format)
+    rsqrt = rsqrt_of(case.attributes, of)
     table = f"{rsqrt.entries}{suffix}"
 
     def raised(a: Arrays, t: Attributes) -> Array:
-        eps = decode(rounded(np.array(t["eps"]), of))
-        return rounded(add_rounded(operand(a[variance], of), eps, of), of)
+        return rounded(add_rounded(operand(a[variance], of), eps_of(t, of), of), of)
 
-    def inverse(a: Arrays, _: Attributes) -> Array:
+    def inverse(a: Arrays, t: Attributes) -> Array:
         entries = {rsqrt.entries: a[table]} if rsqrt.entries else {}
-        return rounded(evaluate(rsqrt, operand(a[f"{p}shifted_variance"], of), entries), of)
+        return inverse_root(a[f"{p}shifted_variance"], entries, t, of)
 
     def factor(a: Arrays, _: Attributes) -> Array:
         return rounded(operand(a[gamma], of) * operand(a[f"{p}inverse"], of), of)

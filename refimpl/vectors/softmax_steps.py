@@ -11,6 +11,8 @@ from refimpl.bitexact.float_operators import operand
 from refimpl.bitexact.formats import decode, default_cast, encode, format_of
 from refimpl.bitexact.integer_operators import centre
 from refimpl.bitexact.softmax import (
+    below_maximum,
+    functions_of,
     integer_index,
     integer_maximum,
     integer_powers,
@@ -21,7 +23,7 @@ from refimpl.bitexact.softmax import (
     row_sums,
 )
 from refimpl.bitexact.tokens import Tokens, global_tokens, local_tokens
-from refimpl.bitexact.transcendental import evaluate, function_of
+from refimpl.bitexact.transcendental import evaluate
 from refimpl.vectors.case import Case
 from refimpl.vectors.step import Compute, Step
 from refimpl.vectors.sums import Arrays, is_integer
@@ -56,6 +58,8 @@ def softmax_steps(case: Case) -> list[Step]:
         return [_integer_softmax(case, stage) for stage in SOFTMAX]
     form = declared.get("format", "fp32")
     to = default_cast(form)
+    exp, reciprocal = functions_of(declared)
+    mine = default_cast(exp.format)
     of = accumulation_of(declared, "sum", loops="t")
 
     def maximum(a: Arrays, _: Attributes) -> Array:
@@ -64,19 +68,19 @@ def softmax_steps(case: Case) -> list[Step]:
         return encode(seen.max(axis=-1, keepdims=True), own)
 
     def shifted(a: Arrays, _: Attributes) -> Array:
-        apart = decode(a["scaled_scores"]) - decode(a["row_maximum"])
-        return encode(np.where(inside(case, a), apart, 0.0), to)
+        scores, most = decode(a["scaled_scores"]), decode(a["row_maximum"])
+        return below_maximum(scores, most, inside(case, a), mine)
 
     def powers(a: Arrays, _: Attributes) -> Array:
-        values = evaluate(function_of(declared.get("exp"), "exp", form), decode(a["exp_input"]), a)
-        return encode(np.where(inside(case, a), values, 0.0), to)
+        values = evaluate(exp, decode(a["exp_input"]), a)
+        return encode(np.where(inside(case, a), values, 0.0), mine)
 
     def total(a: Arrays, _: Attributes) -> Array:
         return encode(row_sums(a["exp_output"], of), to)
 
     def inverse(a: Arrays, _: Attributes) -> Array:
-        function = function_of(declared.get("reciprocal"), "reciprocal", form)
-        return encode(evaluate(function, decode(a["row_sum"]), a), to)
+        own = default_cast(reciprocal.format)
+        return encode(evaluate(reciprocal, decode(a["row_sum"]), a), own)
 
     def weights(a: Arrays, attributes: Attributes) -> Array:
         e = decode(a["exp_output"])

@@ -27,7 +27,9 @@ def beyond(x, of, rounding, overflow):
         return largest
     if overflow == "nan" or of.name == "fp8_e4m3":
         return nan
-    return largest if rounding == "toward_zero" and not infinite else copysign(inf, x)
+    return (
+        largest if rounding == "toward_zero" and not infinite else copysign(inf, 1 if x > 0 else -1)
+    )
 
 
 def nearest(x, of, rounding="nearest_even", *, flush=False, overflow=None):

@@ -66,9 +66,13 @@ def table_place(x, declared):
     return low, (high - low) / many, at, place - at
 
 
-def exp_of(x, declared, tensors, r):
-    """The declared exponential of one number; R is r."""
-    kind = declared.get("kind", "correct")
+def exp_of(x, declared, tensors, form):
+    """The declared exponential of one number, in the function's own format."""
+
+    def r(value):
+        return nearest(value, form)
+
+    x, kind = r(x), declared.get("kind", "correct")
     if kind == "correct":
         return r(exact_exp(x))
     if kind == "pow2_shift":
@@ -80,31 +84,44 @@ def exp_of(x, declared, tensors, r):
     def entry(place):
         if kind == "user_table":
             return Fraction(float(decode(tensors[declared["entries"]])[place]))
-        return r(exact_exp(low + place * width))
+        exact = exact_exp(low + place * width)
+        return nearest(exact, form, declared.get("rounding", "nearest_even"))
 
     if kind == "piecewise":
         slope = r((entry(at + 1) - entry(at)) / width)
         return r(r(slope * rest * width) + entry(at))
+    taken = declared.get("interpolation", "nearest")
+    if taken == "truncated":
+        return entry(at + (1 if rest == 1 else 0))
+    if taken == "linear":
+        step = nearest(entry(at + 1) - entry(at), FORMATS["fp64"])
+        rise = nearest(step * rest, FORMATS["fp64"])
+        return r(nearest(entry(at) + rise, FORMATS["fp64"]))
     return entry(at + (1 if rest >= Fraction(1, 2) else 0))
 
 
-def softmax_row(row, r, *, divide=False, exp=None):
-    """Stages of a row; binary rounding r after every operation; None is masked."""
+def softmax_row(row, r, *, divide=False, exp=None, into=None, inverted=None):
+    """Stages of a row; binary rounding r after every operation; None is masked.
+
+    ``into`` rounds to the exponential's own format, ``inverted`` to the reciprocal's.
+    """
     power = exp or (lambda x: r(exact_exp(x)))
+    into, inverted = into or r, inverted or r
     top = max(each for each in row if each is not None)
-    shifted = [Fraction(0) if each is None else r(each - top) for each in row]
+    shifted = [Fraction(0) if each is None else into(each - top) for each in row]
     powers = [
         Fraction(0) if each is None else power(below)
         for each, below in zip(row, shifted, strict=True)
     ]
     total = Fraction(0)
     for each in powers:
-        total = nearest(total + each, FP32)  # summed in binary32, then of the softmax's format
+        # products with 1, and their sum, in binary32; then of the softmax's format
+        total = nearest(total + nearest(each, FP32), FP32)
     total = r(total)
     stages = {"row_maximum": [top], "exp_input": shifted, "exp_output": powers, "row_sum": [total]}
     if divide:
         return stages | {"a": [r(each / total) for each in powers]}
-    inverse = r(1 / total)
+    inverse = inverted(1 / inverted(total))
     return stages | {"reciprocal": [inverse], "a": [r(each * inverse) for each in powers]}
 
 
@@ -215,6 +232,9 @@ def weights_of(row, tensors, attributes):
     if declared.get("kind") == "integer":
         return integer_softmax_row(row, tensors, declared)
     form = FORMATS[declared.get("format", "fp32")]
+    own, inverse = (
+        FORMATS[declared.get(each, {}).get("format", form.name)] for each in ("exp", "reciprocal")
+    )
 
     def r(value):
         return nearest(value, form)
@@ -225,7 +245,9 @@ def weights_of(row, tensors, attributes):
         logits,
         r,
         divide=declared.get("normalise") == "divide",
-        exp=lambda x: exp_of(x, declared.get("exp", {}), tensors, r),
+        exp=lambda x: exp_of(x, declared.get("exp", {}), tensors, own),
+        into=lambda x: nearest(x, own),
+        inverted=lambda x: nearest(x, inverse),
     )
     a = stages.pop("a")
     shown = {"scaled_scores": [Fraction(0) if each is None else each for each in logits]}

@@ -57,6 +57,15 @@ CHOICES = {
     "exp by a shift": exp("pow2_shift"),
     "exp of a user's table": exp("user_table", index_bits=5, entries="mine"),
     "softmax in bf16": {"softmax": {"format": "bf16"}},
+    "softmax in fp64": {"softmax": {"format": "fp64"}},
+    "exp in bf16": exp("correct", format="bf16"),
+    "exp in fp16 of a softmax in bf16": {"softmax": {"format": "bf16", "exp": {"format": "fp16"}}},
+    "reciprocal in fp8": {"softmax": {"reciprocal": {"format": "fp8_e5m2"}}},
+    "a truncated index": exp(
+        "table", index_bits=5, interpolation="truncated", rounding="toward_zero"
+    ),
+    "lines of a bf16 table": exp("table", index_bits=3, interpolation="linear", format="bf16"),
+    "pieces in fp16": exp("piecewise", index_bits=2, format="fp16", rounding="nearest_away"),
     "none": {"normalise": "none"},
     "strided": {"stride": [2, 1], "rounding": "tflite_double"},
 }

@@ -158,7 +158,7 @@ def test_a_table_of_significands_serves_every_exponent(name):
     ("choice", "sentence"),
     [
         ({"kind": "cordic"}, "kind of function must be one of correct"),
-        ({"interpolation": "cubic"}, "interpolation must be one of nearest, linear"),
+        ({"interpolation": "cubic"}, "interpolation must be one of nearest, truncated, linear"),
         ({"index_bits": 0}, "index_bits must be from 1 to 16, not 0"),
         ({"kind": "user_table"}, "entries must name the tensor of a user table"),
         ({"low": -3.0, "high": 0.0}, "a table must be a power of two wide"),
