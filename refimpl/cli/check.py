@@ -18,7 +18,7 @@ from refimpl.vectors.explain import case_of, no_suspects
 from refimpl.vectors.manifest import CaseEntry
 from refimpl.vectors.report import CaseReport, lines, to_json, to_junit
 from refimpl.vectors.shrink import ratio, shrunk_files
-from refimpl.vectors.write import About
+from refimpl.vectors.write import About, written_of
 
 Cases = Annotated[
     list[str] | None, typer.Option("--case", help="Only these cases; a digest may be left out.")
@@ -186,15 +186,22 @@ def shrink(
         manifest = io.read_manifest(golden)
         io.must_be_directory(device)
         io.must_be_new(out)
-        court = io.Court(golden=golden, device=device, manifest=manifest, explain=False)
+        court = io.Court(
+            golden=golden,
+            device=device,
+            manifest=manifest,
+            dut=io.dut_of(manifest.device),
+            explain=False,
+        )
         entries = chosen(manifest.cases, [case] if case else None)
         with progress("shrinking", 1):
-            small, before = io.shrink_case(court, entries)
+            small, entry, before = io.shrink_case(court, entries)
         about = About(
             command=f"refimpl shrink {shlex.quote(str(golden))} {shlex.quote(str(device))} SET",
             tool_version=io.tool_version(),
+            device=manifest.device,
         )
-        count = io.write_directory(out, shrunk_files(small, about))
+        count = io.write_directory(out, shrunk_files(small, about, written_of(entry)))
     typer.echo(f"{out}: {count} files; {ratio(before, small.case)}; {small.how}; try")
     typer.echo(f"  refimpl check {shlex.quote(f'{out}/golden')} {shlex.quote(f'{out}/device')}")
 

@@ -155,8 +155,10 @@ def recompute(golden: Path, manifest: Manifest, advance: Advance = lambda _, __:
         advance(entry.id, 1)
 
 
-def shrink_case(court: Court, entries: list[CaseEntry]) -> tuple[Shrunk, Case]:
-    """The smallest sub-case of the first wrong case, and that case itself.
+def shrink_case(court: Court, entries: list[CaseEntry]) -> tuple[Shrunk, CaseEntry, Case]:
+    """The smallest sub-case of the first wrong case, that case's entry, and the case itself.
+
+    Where the device must leave a stage that only the sub-case has, it is given the golden one.
 
     Raises
     ------
@@ -175,7 +177,12 @@ def shrink_case(court: Court, entries: list[CaseEntry]) -> tuple[Shrunk, Case]:
         arrays = read_case(court.golden, entry)
         case = case_of(entry, arrays)
         left = read_device_case(court.device, entry)
-        return shrink(case, arrays, left, bad.tensor, bad.first.index), case
+        small = shrink(case, arrays, left, bad.tensor, bad.first.index)
+        if court.dut is not None and court.dut.observe.stages is not None:
+            computed = stages(small.case)
+            must = {name: computed[name] for name in computed if observable(court.dut, name)}
+            small = small._replace(device=must | dict(small.device))
+        return small, entry, case
     raise UnusableError(f"{court.device} must be wrong somewhere to be shrunk")
 
 

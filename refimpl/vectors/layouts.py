@@ -106,6 +106,11 @@ def layout_for(family: str, *, rank: int, kernel: bool, element_bits: int) -> La
     return _skewed(lanes, kernel=kernel)
 
 
+def family_of(image: Layout) -> str:
+    """The family that gives an image its layout: what ``layout_for`` was asked for."""
+    return image.name.partition("(")[0].lower().removeprefix("row_")
+
+
 def parsed(name: str, letters: str, digits: str, *, skewed: bool = False) -> Layout:
     """Read a layout from the text of its digits, as in ``n c/16 h w c%16``.
 

@@ -2,9 +2,8 @@
 
 Two ways. Where a known variant reproduces the device's bits (``diagnose.py``), it stands for the
 device: any smaller case is tried, and kept while the variant still differs from the golden output.
-Where none does, only the device's own numbers may be used: the one image and output channel of the
-first bad element are kept, and of a convolution only the taps that it reads, so that the golden and
-the device's value of that element are the very same.
+Where none does, only the device's own numbers may be used: what the first bad element reads is kept
+(``element.py``), so that the golden and the device's value of that element are the very same.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,21 +17,15 @@ from refimpl.arrays import Array
 from refimpl.bitexact.call import groups_of, without_groups
 from refimpl.bitexact.operators import OPERATORS
 from refimpl.vectors.case import Case, identified
-from refimpl.vectors.convolutions import (
-    Convolution,
-    convolution_of,
-    convolutions_of,
-    geometry,
-    padded_input,
-    zeros_of,
-)
+from refimpl.vectors.convolutions import convolutions_of
 from refimpl.vectors.diagnose import MOST_PRODUCTS, diagnose, products
-from refimpl.vectors.files.numpy_file import to_npy
+from refimpl.vectors.element import part_of
+from refimpl.vectors.files.kinds import encode
 from refimpl.vectors.formats import bits_of, from_bits
+from refimpl.vectors.onnx_case import onnx_files
 from refimpl.vectors.stages import stages
 from refimpl.vectors.variants import VARIANTS, Variant, run
-from refimpl.vectors.wires import form_of
-from refimpl.vectors.write import About, set_files
+from refimpl.vectors.write import About, Written, physical, set_files
 
 Index = tuple[int, ...]
 
@@ -213,28 +206,38 @@ def _keep_channels(case: Case, kept: Array) -> Case:
 def _by_values(
     case: Case, golden: Mapping[str, Array], device: Mapping[str, Array], stage: str, index: Index
 ) -> Shrunk:
-    """The image and output of the element, and of a convolution the taps that it reads."""
-    how = "no known variant gives its bits; its own values are kept"
-    arrays = {**case.tensors, **golden}
-    own = convolution_of(case, stage)
-    pixel = golden[stage].ndim == len("nchw") and stage.endswith(_AFTER_SUM)
-    if own is not None and pixel and case.operator in OPERATORS:
-        part = _window(case, own, arrays, index)
-        if part is not None:
-            n, o, i, j = index
-            names = {f"{own.prefix}{name}": name for name in _AFTER_SUM}
-            one = np.s_[n : n + 1, o : o + 1, i : i + 1, j : j + 1]
-            left = {names[name]: device[name][one] for name in device if name in names}
-            computed = stages(part)
-            left.setdefault(list(computed)[-1], computed[list(computed)[-1]])
-            return Shrunk(part, left, how)
+    """What the element reads, where that gives its golden bits again; or else its image."""
+    how = "no known variant gives its bits"
+    part = part_of(case, golden, stage, index)
+    if part is not None:
+        small = _named(part.case)
+        computed = stages(small)
+        shown = {name: own for name, own in part.names.items() if name in device}
+        left = {own: _with_one(computed[own], part.at, device[name][index])
+                for name, own in shown.items()}  # fmt: skip
+        output = list(computed)[-1]
+        return Shrunk(small, {output: computed[output], **left}, f"{how}; {part.kept}")
     if not _alone(case):
-        return Shrunk(_named(case), device, f"{how}, and every image, which it is summed over")
+        return Shrunk(_named(case), device, f"{how}; kept is every image, which it is summed over")
     rank = golden[stage].ndim
     n = 0 if rank == 1 else index[1] if rank == RANK_OF_TILES else index[0]
-    part = _images(case, np.array([n]))
+    small = _images(case, np.array([n]))
     left = {name: _image_of(array, n) for name, array in device.items()}
-    return Shrunk(_named(part), left, how)
+    return Shrunk(_named(small), left, f"{how}; its image is kept: {_why_whole(case)}")
+
+
+def _why_whole(case: Case) -> str:
+    """Why no less than an image was kept."""
+    if case.operator in OPERATORS:
+        return "no smaller part has the bits of its element"
+    return f"other tensors of {case.operator} would have to follow"
+
+
+def _with_one(golden: Array, at: Index, value: Array) -> Array:
+    """A golden stage in which one element is the device's."""
+    left = golden.copy()
+    left[at] = value
+    return left
 
 
 def _alone(case: Case) -> bool:
@@ -251,55 +254,6 @@ def _image_of(array: Array, n: int) -> Array:
 
 
 RANK_OF_TILES = 5  # (tiles, n, o, h, w)
-_AFTER_SUM = ("accumulator", "biased", "before_clip", "output")
-
-
-def _window(case: Case, own: Convolution, arrays: Mapping[str, Array], index: Index) -> Case | None:
-    """A convolution of one pixel that has the same products, in the same order."""
-    n, o, i, j = index
-    where = geometry(own, arrays, case.attributes)
-    padded = padded_input(own, arrays, case.attributes)
-    zeros = zeros_of(own, arrays, case.attributes)
-    rows = i * where.stride[0] + np.arange(where.kernel[0]) * where.dilation[0]
-    columns = j * where.stride[1] + np.arange(where.kernel[1]) * where.dilation[1]
-    channels = case.tensors[own.kernels].shape[1]
-    first = o * groups_of(case.attributes) // len(case.tensors[own.kernels]) * channels
-    zeros = zeros[first : first + channels]
-    x = padded[n : n + 1, first : first + channels, rows[:, None], columns]
-    attributes = {
-        key: value
-        for key, value in without_groups(case.attributes).items()
-        if key not in {"directions", "length", "boundary", "t_zero", "k_tile", "im2col"}
-    }
-    attributes |= {"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1]}
-    if np.issubdtype(x.dtype, np.integer):
-        zero = int(zeros[0])
-        moved = x.astype(np.int64) - zeros[:, None, None] + zero
-        if moved.min() < -128 or moved.max() > 127:
-            return None  # two zero points that no one int8 image has room for
-        x = moved.astype(x.dtype)
-        attributes["x_zero"] = zero
-        if own.prefix:
-            attributes["y_zero"] = 0
-    tensors = {"x": np.ascontiguousarray(x)}
-    for name in ("w", "b", "multiplier", "shift"):
-        source = f"{name}{own.suffix}"
-        if source in case.tensors:
-            tensors[name] = case.tensors[source][o : o + 1]
-    part = replace(case, operator="conv2d", attributes=attributes, tensors=tensors, inputs_from={})
-    return _named(_without_idle_channels(part))
-
-
-def _without_idle_channels(case: Case) -> Case:
-    """Leave out channels whose products are all zero, where that changes no bit: in integers."""
-    x, w = case.tensors["x"], case.tensors["w"]
-    if not np.issubdtype(x.dtype, np.integer):
-        return case
-    live = (
-        ((x[0].astype(int) - case.attributes["x_zero"]) * w[0]).reshape(len(w[0]), -1).any(axis=1)
-    )
-    kept = np.flatnonzero(live) if live.any() else np.array([0])
-    return _keep_channels(case, kept)
 
 
 def _named(case: Case) -> Case:
@@ -316,14 +270,31 @@ def _bits(array: Array) -> Array:
     return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
 
 
-def shrunk_files(small: Shrunk, about: About) -> Iterator[tuple[str, bytes]]:
-    """Files of the smallest case: a set in ``golden/``, what the device gives in ``device/``."""
-    for path, content in set_files([small.case], about=about):
+def shrunk_files(
+    small: Shrunk, about: About, written: Written | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """Files of the smallest case: a set in ``golden/``, what the device gives in ``device/``.
+
+    Both are written as ``written`` says, but for an ONNX test where there is none of the part.
+    """
+    how = written or Written()
+    if "onnx" in how.kinds and not _has_onnx(small.case):
+        how = replace(how, kinds=tuple(kind for kind in how.kinds if kind != "onnx"))
+    for path, content in set_files([small.case], about=about, written=how):
         yield f"golden/{path}", content
     for name, array in small.device.items():
-        form = form_of(small.case, name, array)
-        wired = from_bits(bits_of(array, form), form)  # a variant's wire is no wider than others
-        yield f"device/{small.case.id}/{name}.npy", to_npy(wired, form)
+        of = physical(small.case, name, array, how)
+        wired = from_bits(bits_of(array, of.form), of.form)  # a variant's wire is no wider
+        for kind in (each for each in ("npy", "bin", "hex") if each in how.kinds):
+            yield f"device/{small.case.id}/{name}.{kind}", encode(kind, wired, of, name)
+
+
+def _has_onnx(case: Case) -> bool:
+    try:
+        list(onnx_files(case, list(stages(case).values())[-1]))
+    except ValueError:
+        return False
+    return True
 
 
 def ratio(before: Case, after: Case) -> str:

@@ -21,7 +21,7 @@ from refimpl.vectors.files.constants import to_verilog
 from refimpl.vectors.files.kinds import CASE_KINDS, KINDS, TENSOR_KINDS, encode
 from refimpl.vectors.files.numpy_file import to_npy, to_npz
 from refimpl.vectors.formats import format_of
-from refimpl.vectors.layouts import layout_for
+from refimpl.vectors.layouts import family_of, layout_for
 from refimpl.vectors.manifest import (
     ARITHMETIC_VERSION,
     LICENCE,
@@ -69,6 +69,18 @@ class Written:
                 f"kinds of file must be npy, and of {', '.join(known)}, not {self.kinds}"
             )
         layout_for(self.layout, rank=4, kernel=False, element_bits=8)
+
+
+def written_of(entry: CaseEntry) -> Written:
+    """How a case was written, read off its entry in the manifest."""
+    kinds = {file.kind for tensor in entry.tensors for file in tensor.files}
+    kinds |= {file.kind for file in entry.files}
+    image = next(each for each in entry.tensors if each.name == "x").layout
+    return Written(
+        layout=family_of(image.layout),
+        lanes=image.lanes,
+        kinds=tuple(kind for kind in (*TENSOR_KINDS, *CASE_KINDS) if kind in kinds),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -296,6 +296,54 @@ def test_a_failing_case_is_shrunk_to_a_set_that_fails_alike(refimpl, tmp_path):
     assert shrunk.tensors[0].words < entry.tensors[0].words
 
 
+@pytest.mark.parametrize("family", ["nchw", "nhwc", "nchw4c", "nc1hwc0", "skew4"])
+def test_a_shrunk_set_is_written_as_the_set_was(refimpl, tmp_path, family):
+    options = f"--operator xvolution --arithmetic int8 --layout {family} --lanes 4"
+    golden, manifest = written(refimpl, tmp_path, f"{options} --files npy,hex,onnx")
+    (entry,) = manifest.cases
+    device = device_of(golden, manifest, tmp_path)
+    wrong = np.load(device / entry.id / "output.npy")
+    wrong[1, 2, 3, 3] ^= 4
+    np.save(device / entry.id / "output.npy", wrong)
+    small = tmp_path / "small"
+    assert refimpl(f"shrink {golden} {device} {small}")[0] == 0
+    (shrunk,) = io.read_manifest(small / "golden").cases
+    before, after = (each.tensors[0] for each in (entry, shrunk))
+    assert (after.layout.name, after.layout.lanes) == (before.layout.name, 4)
+    kinds = [{file.kind for file in each.files} - {"mask"} for each in (before, after)]
+    assert kinds == [{"npy", "hex"}] * 2
+    assert "onnx" in {file.kind for file in shrunk.files}
+    left = {path.name for path in (small / "device" / shrunk.id).iterdir()}
+    assert left == {"output.npy", "output.hex"}
+    status, out, _ = refimpl(f"check {small}/golden {small}/device")
+    assert status == 1
+    assert out.count("wrong, 1 of") == 2
+    assert refimpl(f"verify {small}/golden --recompute")[0] == 0
+
+
+def test_a_shrunk_set_keeps_the_device_and_what_it_must_leave(refimpl, tmp_path):
+    toml = tmp_path / "dut.toml"
+    toml.write_text(DUT.replace('["conv2d"]', '["xvolution"]\narithmetics = ["int8"]'))
+    golden, manifest = written(refimpl, tmp_path, f"--dut {toml}")
+    device = tmp_path / "device"
+    for entry in manifest.cases:
+        (device / entry.id).mkdir(parents=True)
+        for name in ("output", "conv_accumulator", "attention_accumulator"):
+            shutil.copy(golden / entry.id / f"{name}.npy", device / entry.id)
+    path = device / manifest.cases[0].id / "conv_accumulator.npy"
+    wrong = np.load(path)
+    wrong[0, 1, 1, 1] ^= 1 << 30
+    np.save(path, wrong)
+    small = tmp_path / "small"
+    assert refimpl(f"shrink {golden} {device} {small}")[0] == 0
+    shrunk = io.read_manifest(small / "golden")
+    assert shrunk.device == manifest.device
+    assert shrunk.cases[0].operator == "conv2d"
+    status, out, _ = refimpl(f"check {small}/golden {small}/device")
+    assert status == 1
+    assert "accumulator (accumulator.npy): wrong, 1 of 1 elements" in out
+
+
 def test_two_sets_are_compared(refimpl, tmp_path):
     golden, _ = written(refimpl, tmp_path, f"{SMALL} --operator conv2d --arithmetic int8")
     line = f"vectors {tmp_path}/other {SMALL} --operator conv2d --arithmetic int8"
