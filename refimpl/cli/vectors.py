@@ -207,7 +207,7 @@ def vectors(
             cases += seeded_cases(of, sizes, choices, seed=seed)
         must_concern(cases, choices)
         must_be_read(named, cases)
-        cases = [*of_device, *cases]
+        cases = list({case.id: case for case in (*of_device, *cases)}.values())
         with progress("writing", len(cases)) as advance:
             files = set_files(
                 _each(cases, advance),

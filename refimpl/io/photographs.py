@@ -70,12 +70,14 @@ def _inexact(picture: Any) -> str:
     """What makes a picture's pixels a decoder's choice; empty if nothing does."""
     if picture.format not in LOSSLESS:
         return str(picture.format)
-    compression = picture.info.get("compression", "raw")
-    if picture.format == "TIFF" and compression not in EXACT_TIFF:
-        return f"a TIFF compressed by {compression}"
-    deep = _depth(picture)
-    if deep:
-        return deep
+    count = getattr(picture, "n_frames", 1)
+    if count != 1:
+        return f"a file of {count} pictures"
+    return _depth(picture) or _colours(picture)
+
+
+def _colours(picture: Any) -> str:
+    """What keeps a picture's colours from being grey or RGB as they are; empty if nothing."""
     if picture.mode not in COLOURS:
         return f"one of mode {picture.mode}"
     if picture.has_transparency_data:
@@ -87,6 +89,9 @@ def _inexact(picture: Any) -> str:
 def _depth(picture: Any) -> str:
     """What a picture's channels have that 8 bits do not hold as they are; empty if nothing."""
     if picture.format == "TIFF":
+        compression = picture.info.get("compression", "raw")
+        if compression not in EXACT_TIFF:
+            return f"a TIFF compressed by {compression}"
         bits = max(picture.tag_v2.get(BITS_PER_SAMPLE, (1,)))
         return f"one of {bits} bits a channel" if bits > 8 else ""
     decoder, _, _, arguments = picture.tile[0]

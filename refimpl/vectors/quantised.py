@@ -160,8 +160,8 @@ def rule(operator: str, arithmetic: str, choices: Choices) -> str:
     if kernels:
         top = format_named(of.weights).limits[1]
         text.append(
-            f"kernels: {of.weights}, per output channel, scale = max|w|/{top}, zero = 0; bias: "
-            "round(b / (input scale * w scale)), int32"
+            f"kernels: {of.weights}, per output channel, scale = max|w|/{top}, or 1 where all "
+            "are 0, zero = 0; bias: round(b / (input scale * w scale)), int32"
         )
         text.append(f"output: {_range_text(of.output)}, of the fp32 output")
     if operator == "xvolution_fused":
@@ -174,6 +174,7 @@ def rule(operator: str, arithmetic: str, choices: Choices) -> str:
 def _range_text(form: str) -> str:
     low, high = format_named(form).limits
     return (
-        f"{form}, scale = (max - min)/{high - low} with 0 inside [min, max], zero = "
+        f"{form}, scale = (max - min)/{high - low} with 0 inside [min, max], or 1 where all is 0, "
+        "zero = "
         f"clip(round({low} - min/scale), {low}, {high})"
     )

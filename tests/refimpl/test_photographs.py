@@ -128,6 +128,15 @@ def test_the_same_hand_writes_a_png_of_eight_bits_that_is_read(tmp_path):
     np.testing.assert_array_equal(got, np.arange(6, dtype=np.uint8).reshape(1, 2, 3))
 
 
+@pytest.mark.parametrize("name", ["moving.png", "pages.tif"])
+def test_a_file_of_several_pictures_is_refused(tmp_path, name):
+    image = pytest.importorskip("PIL.Image")
+    one, other = (image.fromarray(np.full((4, 4, 3), grey, np.uint8)) for grey in (1, 2))
+    one.save(tmp_path / name, save_all=True, append_images=[other])
+    with pytest.raises(io.UnusableError, match="not a file of 2 pictures: convert it to an 8-bit"):
+        io.read_photograph(str(tmp_path / name))
+
+
 def test_deep_and_inked_tiffs_are_refused(tmp_path):
     image = pytest.importorskip("PIL.Image")
     deep = image.fromarray(np.arange(42, dtype=np.uint16).reshape(6, 7))

@@ -153,6 +153,19 @@ def test_what_some_source_reads_is_taken_beside_a_declaration(refimpl, tmp_path,
     assert (status, err) == (0, "")
 
 
+def test_a_case_that_two_sources_ask_for_is_written_once(refimpl, tmp_path, dut):
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    assert refimpl(f"vectors {alone} --dut {dut} --files npy")[0] == 0
+    same = "--batch 1 --channels 1 --outputs 1 --height 1 --width 5 --kernel 1"
+    line = f"vectors {both} --dut {dut} --files npy --operator conv2d --arithmetic int8 {same}"
+    status, _, err = refimpl(line)
+    assert (status, err) == (0, "")
+    ids = [{each.name for each in root.iterdir()} for root in (alone, both)]
+    assert "conv2d-int8-n1c1o1h1w5k1s1-0" in ids[0]
+    assert ids[0] == ids[1]
+    assert refimpl(f"verify {both} --recompute")[0] == 0
+
+
 @pytest.mark.parametrize("arithmetic", ["int8", "fp32"])
 def test_training_shows_tiles_and_columns_and_is_judged_by_them(refimpl, tmp_path, arithmetic):
     golden = tmp_path / "set"
