@@ -8,12 +8,11 @@ layer, each from what the device itself left of the one before.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from refimpl.arrays import Array
-from refimpl.bitexact.formats import format_of
 from refimpl.bitexact.operators import ARITHMETICS, INTEGER_ARITHMETICS
 from refimpl.vectors.case import Case, Choices, identified
 from refimpl.vectors.stages import stages
 from refimpl.vectors.stimuli import Sizes, named_cases, seeded_cases
+from refimpl.vectors.wires import form_of
 
 
 def chained_cases(
@@ -46,7 +45,7 @@ def _link(
         (first,) = seeded_cases([operator], sizes, choices, seed=seed)
         return replace(first, id=f"chain-{number}-{first.id}")
     name, output = list(stages(before).items())[-1]
-    form = _readable(number - 1, before, output)
+    form = _readable(number - 1, before, form_of(before, name, output).name)
     batch, channels, height, width = output.shape
     fitting = replace(sizes, batch=batch, channels=channels, height=height, width=width)
     own = replace(choices, arithmetics=(form,))
@@ -64,9 +63,8 @@ def _link(
     )
 
 
-def _readable(number: int, before: Case, output: Array) -> str:
+def _readable(number: int, before: Case, form: str) -> str:
     """The arithmetic that reads a link's output: the one of its format."""
-    form = format_of(output).name
     if form not in ARITHMETICS:
         wide = before.attributes.get("product") == "wide" and before.operator == "shift_product"
         instead = "leave product=wide out" if wide else "declare another format of its output"

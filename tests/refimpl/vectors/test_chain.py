@@ -86,7 +86,7 @@ def test_the_arithmetic_of_a_link_is_that_of_what_it_reads(arithmetic, declared,
 @pytest.mark.parametrize(
     ("operators", "declared", "said"),
     [
-        (("shift_product", "conv2d"), {"product": "wide"}, "not int32: leave product=wide out, or"),
+        (("shift_product", "conv2d"), {"product": "wide"}, "not int17: leave product=wide out, or"),
         (("conv2d", "conv2d"), {"output_format": "int32"}, "not int32: declare another format of"),
         (("conv2d", "pssa"), {"output_format": "uint8"}, "not uint8: declare another format of"),
     ],

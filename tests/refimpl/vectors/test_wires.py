@@ -9,6 +9,7 @@ from refimpl.bitexact.describe import SHIFTED
 from refimpl.bitexact.operators import INTEGER_ARITHMETICS
 from refimpl.cli import app
 from refimpl.vectors.case import Choices
+from refimpl.vectors.chain import chained_cases
 from refimpl.vectors.compare import Chunk, compare
 from refimpl.vectors.files.kinds import decode, encode
 from refimpl.vectors.formats import FORMATS, must_fit
@@ -194,3 +195,11 @@ def test_a_diagnosis_and_a_shrunk_case_work_on_wide_products(tmp_path):
     assert done.exit_code == 0, done.output
     small = io.read_manifest(tmp_path / "small" / "golden")
     assert any(each.format == "int17" for each in small.cases[0].tensors)
+
+
+def test_no_arithmetic_reads_a_wire_so_that_a_chain_ends_with_it():
+    """Of int4 too, though its int9 is carried as an int16 is."""
+    choices = Choices(arithmetics=("int4",), declared={"product": "wide"})
+    with pytest.raises(ValueError, match="not int9: leave product=wide out"):
+        chained_cases(["shift_product", "conv2d"], SIZES, choices)
+    assert len(chained_cases(["conv2d", "shift_product"], SIZES, choices)) == 2
