@@ -42,7 +42,7 @@ class Tensor:
 
         A word of ``UNDRIVEN`` becomes x digits.
         """
-        digits, mask = self.bits // 4, (1 << self.bits) - 1
+        digits, mask = -(-self.bits // 4), (1 << self.bits) - 1
         ordered = words.reshape(self.shape).transpose(self.axes).reshape(-1)
         return "".join(
             ("x" * digits if word == UNDRIVEN else f"{word & mask:0{digits}x}") + "\n"

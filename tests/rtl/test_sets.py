@@ -44,6 +44,18 @@ def test_a_word_that_was_never_driven_has_x_digits(tmp_path):
     assert tensor.lines(np.array([255, UNDRIVEN, -2])) == "ff\nxx\nfe\n"
 
 
+def test_words_of_a_wire_of_17_bits_are_read_and_left_as_they_are(tmp_path):
+    choices = Choices(arithmetics=("int8",), declared={"product": "wide"})
+    cases = random_cases(["shift_product"], Sizes(batch=1), choices)
+    files = set_files(cases, about=ABOUT, written=Written(kinds=("npy", "hex")))
+    io.write_directory(tmp_path / "set", files)
+    (case,) = read_set(tmp_path / "set").values()
+    tensor = case.results["wide_product"]
+    expected = np.load(tmp_path / "set" / case.id / "wide_product.npy")
+    np.testing.assert_array_equal(tensor.read(), expected)
+    assert tensor.lines(expected) == tensor.hex_file.read_text("ascii")
+
+
 def test_a_directory_that_is_no_set_is_refused(tmp_path):
     with pytest.raises(ValueError, match="must be a set of vectors with a manifest"):
         read_set(tmp_path)
