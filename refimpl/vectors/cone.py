@@ -1,7 +1,8 @@
 """The cone of one element: what it is computed of, step by step, with the device's values beside.
 
-For an accumulator: every tap in the declared order with its operands, product and partial sum, the
-K tile and the pass of the array. For any other stage: the elements of the stages before it.
+For a sum: every term in the declared order with its operands, product and partial sum, the K tile
+or pass of the array. For any other stage: the elements of the stages before it, and so back through
+those that the device did not leave, until each is a sum, an input, or many elements.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,11 +26,13 @@ from refimpl.vectors.convolutions import (
 from refimpl.vectors.formats import format_of, values_of
 from refimpl.vectors.local import steps_of
 from refimpl.vectors.softmax_steps import QKV, SOFTMAX
+from refimpl.vectors.step import Step
 from refimpl.vectors.sums import sums_by_tap, taps_in_order
 from refimpl.vectors.terms import Factor, Terms, numbers, partial_sums, terms_of
 
 Index = tuple[int, ...]
 IMAGE = "nchw"
+MOST_ALIKE = 8  # ours: elements of one stage, as of eight directions, that are each gone back from
 
 
 class Tap(NamedTuple):
@@ -66,10 +69,11 @@ class Cone(NamedTuple):
     operands: tuple[Operand, ...]
     taps: tuple[Tap, ...]
     factors: tuple[str, str] = ("weight", "input")
+    before: tuple["Cone", ...] = ()
 
     @property
     def text(self) -> str:
-        """Lines for a terminal."""
+        """Lines for a terminal, of this element alone."""
         head = f"{self.stage}{list(self.at)} is computed of"
         lines = [head, *(_operand_line(each) for each in self.operands)]
         if self.taps:
@@ -85,8 +89,43 @@ def cone(
     index: Index,
     device: Mapping[str, Array] | None = None,
 ) -> Cone:
-    """The cone of ``stage[index]``; ``golden`` and ``device`` hold arrays by name."""
+    """The cone of ``stage[index]``; ``golden`` and ``device`` hold arrays by name.
+
+    ``before`` holds the cones of what it is computed of, nearest first, back to the sums.
+    """
     arrays = {**case.tensors, **golden}
+    first = _one(case, arrays, stage, index, device or {})
+    steps = steps_of(case)
+    seen, waiting = {(stage, index)}, list(_unseen(first, steps))
+    before = []
+    while waiting:
+        at = waiting.pop(0)
+        if at in seen:
+            continue
+        seen.add(at)
+        found = _one(case, arrays, *at, device or {})
+        before.append(found)
+        waiting += _unseen(found, steps)
+    return first._replace(before=tuple(before))
+
+
+def _unseen(of: Cone, steps: Mapping[str, Step]) -> Iterator[tuple[str, Index]]:
+    """Elements of stages that the device did not leave; not those of a whole row or channel."""
+    names = [each.name for each in of.operands]
+    for each in of.operands:
+        few = names.count(each.name) <= MOST_ALIKE
+        if each.name in steps and each.device is None and few:
+            yield each.name, each.at
+
+
+def _one(
+    case: Case,
+    arrays: Mapping[str, Array],
+    stage: str,
+    index: Index,
+    device: Mapping[str, Array],
+) -> Cone:
+    """The cone of one element, without those before it."""
     for each in convolutions_of(case):
         whole = stage == f"{each.prefix}output" and f"{each.prefix}accumulator" not in arrays
         if stage == f"{each.prefix}accumulator" or whole:
@@ -101,8 +140,7 @@ def cone(
     found = []
     for name in names:
         for at in _operand_indices(name, arrays, stage, index, case):
-            left = device is not None and name in device
-            theirs = value_of(device[name][at]) if device is not None and left else None
+            theirs = value_of(device[name][at]) if name in device else None
             found.append(Operand(name, at, value_of(arrays[name][at]), theirs))
     return Cone(stage=stage, at=index, operands=tuple(found), taps=())
 

@@ -10,7 +10,8 @@ from refimpl.vectors.check import Verdict
 from refimpl.vectors.cone import Cone
 from refimpl.vectors.diagnose import Finding
 
-MOST_TAPS = 24  # ours: lines of a cone in text; JSON has them all
+MOST_TAPS = 24  # ours: lines of one element's cone in text; JSON has them all
+MOST_ELEMENTS = 12  # ours: elements of which text says what they are computed of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +62,15 @@ def _where(bad: Verdict) -> Iterator[str]:
 
 
 def _cone_lines(cone: Cone | None) -> list[str]:
-    rows = [] if cone is None else cone.text.splitlines()
-    left = len(rows) - MOST_TAPS - 2
-    return rows if left <= 0 else [*rows[:-left], f"  … and {left} more: --json has them all"]
+    """Each element's lines, not more than are read."""
+    found = []
+    every = () if cone is None else (cone, *cone.before)
+    for each in every[:MOST_ELEMENTS]:
+        rows = each.text.splitlines()
+        left = len(rows) - MOST_TAPS - 2
+        found += rows if left <= 0 else [*rows[:-left], f"  … and {left} more: --json has them all"]
+    left = len(every) - MOST_ELEMENTS
+    return found if left <= 0 else [*found, f"… and {left} elements more: --json has them all"]
 
 
 def to_json(reports: Sequence[CaseReport]) -> str:
@@ -167,6 +174,7 @@ def _cone(cone: Cone) -> dict[str, Any]:
     return {
         "stage": cone.stage,
         "index": list(cone.at),
+        "factors": list(cone.factors),
         "operands": [
             {"name": each.name, "at": list(each.at), "golden": each.golden, "device": each.device}
             for each in cone.operands
@@ -184,4 +192,5 @@ def _cone(cone: Cone) -> dict[str, Any]:
             }
             for tap in cone.taps
         ],
+        "before": [_cone(each) for each in cone.before],
     }

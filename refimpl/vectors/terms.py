@@ -49,8 +49,6 @@ class Terms(NamedTuple):
 
 def terms_of(case: Case, arrays: Arrays, stage: str, index: Index) -> Terms | None:
     """The terms of ``stage[index]``; None where it is no such sum."""
-    if groups_of(case.attributes) > 1:
-        return None
     for pattern, make in _SUMS:
         found = re.fullmatch(pattern, stage)
         if found and (own := make(case, arrays, stage, index)) is not None:
@@ -62,6 +60,12 @@ def places(arrays: Arrays, name: str) -> Array:
     """An array that holds each element's own place, counted from 1."""
     shape = arrays[name].shape
     return np.arange(1, int(np.prod(shape)) + 1).reshape(shape)
+
+
+def _own(arrays: Arrays, name: str, channel: int, channels: int, case: Case) -> Array:
+    """Places of an image's channels in the group that ``channel`` of ``channels`` belongs to."""
+    groups = groups_of(case.attributes)
+    return np.split(places(arrays, name), groups, axis=1)[channel * groups // channels]
 
 
 def _zero(case: Case, name: str) -> int:
@@ -171,7 +175,7 @@ def _dw(case: Case, arrays: Arrays, stage: str, index: Index) -> Terms | None:
     of = _declared(case, "dw", "nij")
     geometry = geometry_of(arrays[seen], w, case.attributes)
     order = _ordered(dict(zip("nij", (len(arrays[seen]), *geometry.output), strict=True)), of)
-    columns = weight_columns(places(arrays, seen), geometry)[0]
+    columns = weight_columns(_own(arrays, seen, index[0], len(w), case), geometry)[0]
     tap = int(np.ravel_multi_index(index[1:], w.shape[1:]))
     return Terms(
         Factor(dy, weight_rows(places(arrays, dy))[index[0]][order], _zero(case, dy)),
@@ -206,13 +210,16 @@ def _image(case: Case, arrays: Arrays, stage: str, index: Index) -> Terms | None
         return None  # the sum of both branches
     seen, dy, w = _convolved(case, prefix), _upstream(prefix), arrays[f"w{suffix}"]
     of = _declared(case, "dx", "ouv")
-    order = _ordered(dict(zip("ouv", (len(w), *w.shape[2:]), strict=True)), of)
     n, c, row, column = index
+    channels, groups = arrays[seen].shape[1], groups_of(case.attributes)
+    group, own = c * groups // channels, c % (channels // groups)
+    kernels = np.split(places(arrays, f"w{suffix}"), groups)[group]
+    order = _ordered(dict(zip("ouv", (len(kernels), *w.shape[2:]), strict=True)), of)
     geometry = geometry_of(arrays[seen], w, case.attributes)
     size = (arrays[seen].shape[2], arrays[seen].shape[3])
-    columns = input_columns(places(arrays, dy), geometry, size)[n]
+    columns = input_columns(_own(arrays, dy, c, channels, case), geometry, size)[n]
     return Terms(
-        Factor(f"w{suffix}", input_rows(places(arrays, f"w{suffix}"))[c][order]),
+        Factor(f"w{suffix}", input_rows(kernels)[own][order]),
         Factor(dy, columns[order, row * size[1] + column], _zero(case, dy)),
         of,
     )

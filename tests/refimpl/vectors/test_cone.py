@@ -43,6 +43,92 @@ def test_every_stage_has_a_cone_and_a_sum_ends_in_its_element(case):
                 check_sum(case, golden[stage], index, found)
 
 
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_an_output_alone_is_told_back_to_its_sums(case):
+    """Operands and partial sums of every sum, whatever the device left out."""
+    golden = stages(case)
+    output = list(golden)[-1]
+    index = tuple(side // 2 for side in golden[output].shape)
+    arrays = {**case.tensors, **golden}  # as a set's are read
+    found = cone(case, arrays, output, index, {output: golden[output]})
+    every = (found, *found.before)
+    sums = [each for each in every if each.taps]
+    assert {each.stage for each in sums} >= SUMS_BEHIND[case.operator](case)
+    for each in sums:
+        if each.stage != "conv_output":
+            check_sum(case, golden[each.stage], each.at, each)
+    at = [(each.stage, each.at) for each in every]
+    assert all(stage in golden for stage, _ in at)
+    assert len(set(at)) == len(at)
+    for each in every:
+        for operand in each.operands:
+            alike = [other for other in each.operands if other.name == operand.name]
+            if operand.name in golden and len(alike) <= 8:
+                assert (operand.name, operand.at) in at
+
+
+def one_sum(*names):
+    return lambda case: set(names)
+
+
+def of_gradient(prefix, *, product):
+    def names(case):
+        through = f"{prefix}{'dproduct' if product else 'dx'}"
+        return {f"{through}_accumulator" if is_integer(case) else through}
+
+    return names
+
+
+BRANCHES = one_sum("conv_accumulator", "attention_accumulator")
+SUMS_BEHIND = {
+    "conv2d": one_sum("accumulator"),
+    "shift_product": one_sum(),  # one product
+    "pssa": one_sum("accumulator"),
+    "xvolution": BRANCHES,
+    "xvolution_fused": one_sum("accumulator"),
+    "global_attention": one_sum("context"),
+    "local_attention": one_sum("context"),
+    "batch_norm": one_sum(),  # one product
+    "xvolution_training": BRANCHES,
+    "conv2d_backward": of_gradient("", product=False),
+    "pssa_backward": lambda case: (
+        of_gradient("", product=True)(case) if is_integer(case) else {"dx"}
+    ),
+    "xvolution_backward": lambda case: (
+        of_gradient("attention_", product=True)(case) | of_gradient("conv_", product=False)(case)
+        if is_integer(case)
+        else {"attention_dx", "conv_dx"}
+    ),
+}
+
+
+def test_what_the_device_left_is_not_gone_back_from():
+    (case,) = random_cases(["conv2d"], SIZES, Choices(arithmetics=("int8",)))
+    golden = stages(case)
+    index = (1, 2, 3, 3)
+    whole = cone(case, golden, "output", index)
+    assert [each.stage for each in whole.before] == ["before_clip", "biased", "accumulator"]
+    left = {name: golden[name] for name in ("biased", "output")}
+    part = cone(case, golden, "output", index, left)
+    assert [each.stage for each in part.before] == ["before_clip"]
+
+
+@pytest.mark.parametrize("arithmetic", ["int8", "fp32"])
+@pytest.mark.parametrize("operator", ["conv2d_backward", "pssa_backward", "xvolution_backward"])
+def test_gradients_in_groups_are_told_by_the_terms_of_their_group(operator, arithmetic):
+    sizes = Sizes(batch=2, channels=4, outputs=6, height=5, width=4, groups=2)
+    (case,) = random_cases([operator], sizes, Choices(arithmetics=(arithmetic,)))
+    golden = stages(case)
+    for stage in golden:
+        for index in some(golden[stage], case, stage):
+            found = cone(case, golden, stage, index)
+            if found.taps and stage.removesuffix("output") not in ("conv_", "attention_"):
+                check_sum(case, golden[stage], index, found)
+    summed = [each for each in golden if each.endswith(SUMMED)]
+    assert all(cone(case, golden, each, next(some(golden[each], case, each))).taps
+               for each in summed if each.endswith(("dw", "db")))  # fmt: skip
+
+
 def check_sum(case, array, index, found):
     last = found.taps[-1].partial
     if is_integer(case) and not np.issubdtype(array.dtype, np.floating):
