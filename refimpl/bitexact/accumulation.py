@@ -148,7 +148,7 @@ class Accumulation:
         """What R is, in words of one line."""
         flushed = ", operands too" if self.subnormals == "flushed" else ""
         return (
-            f"R_{self.format}: {self.rounding}, overflow to {self.cast.beyond}, "
+            f"R_{self.format}: {self.rounding}, overflow to {self.cast.overflow_text}, "
             f"subnormals {self.subnormals}{flushed}{_products_text(self)}"
         )
 
@@ -177,7 +177,7 @@ def _products_text(of: Accumulation) -> str:
     cast = of.product_cast
     if cast is None or (cast.rounding, cast.beyond) == ("nearest_even", "infinity"):
         return ""
-    return f" ; R_{of.product}: {cast.rounding}, overflow to {cast.beyond}"
+    return f" ; R_{of.product}: {cast.rounding}, overflow to {cast.overflow_text}"
 
 
 def accumulation_of(

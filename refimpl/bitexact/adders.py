@@ -3,7 +3,8 @@
 A class says how one addition errs, whatever the order and tree of additions:
 
     rounded            every addition within a relative u of its exact value; u = 2^−p to nearest,
-                       2^(1−p) truncated, p the significand of the coarsest accumulator
+                       2^(1−p) truncated, or rounded up or down, p the significand of the coarsest
+                       accumulator
     aligned-truncate   L products and the accumulator are shifted to the largest of their exponents,
                        bits below 2^−F of it are dropped, the sum is rounded to p bits: each term
                        errs by at most 2^−F of the largest, so a step of L products by less than
@@ -108,7 +109,7 @@ class Adders:
     @property
     def text(self) -> str:
         """The class in words, for a manifest."""
-        how = "truncated" if self.truncates else "round to nearest"
+        how = "rounded in any direction" if self.truncates else "round to nearest"
         subnormals = "flushed to zero" if self.flushes_subnormals else "kept"
         products = "rounded or fused" if self.products_rounded else "exact"
         name = "binary32" if self == BINARY32 else f"{self.precision} bits of significand"
@@ -136,9 +137,9 @@ ACCUMULATORS: Mapping[str, Mapping[str, int]] = {
 def adders_of(declared: Mapping[str, Any]) -> Adders | str:
     """Class of adders that a device declares, or why it is in none.
 
-    Keys: ``kind``, ``accumulator`` (fp32, bf16, fp16), ``rounding`` (nearest, truncate, or another
-    that has no bound), ``products`` (rounded, exact), ``subnormals`` (kept, flushed), and for an
-    aligned adder ``width_bits`` and ``products_per_step``.
+    Keys: ``kind``, ``accumulator`` (fp32, bf16, fp16), ``rounding`` (nearest, truncate, upward,
+    downward, or another that has no bound), ``products`` (rounded, exact), ``subnormals`` (kept,
+    flushed), and for an aligned adder ``width_bits`` and ``products_per_step``.
 
     Raises
     ------
@@ -158,14 +159,14 @@ def adders_of(declared: Mapping[str, Any]) -> Adders | str:
     if declared.get("kind", "rounded") not in ("rounded", "aligned-truncate"):
         return f"its adders are {declared['kind']}, which is no class that has a bound"
     rounding = declared.get("rounding", "nearest")
-    if rounding not in ("nearest", "truncate"):
+    if rounding not in ("nearest", "truncate", "upward", "downward"):
         return f"its adders round {rounding}, which has no bound"
     for key, values in (("products", ("rounded", "exact")), ("subnormals", ("kept", "flushed"))):
         if declared.get(key, values[0]) not in values:
             raise ValueError(f"{key} must be {' or '.join(values)}, not {declared[key]!r}")
     return Adders(
         kind=declared.get("kind", "rounded"),
-        truncates=rounding == "truncate",
+        truncates=rounding != "nearest",
         products_rounded=declared.get("products", "rounded") == "rounded",
         flushes_subnormals=declared.get("subnormals", "kept") == "flushed",
         width_bits=declared.get("width_bits", 0),

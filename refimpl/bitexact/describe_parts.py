@@ -19,12 +19,8 @@ def cast_text(cast: Cast) -> str:
         return f"to {cast.format}, {cast.rounding}, saturates to {list(of.limits)}"
     if of.name == "fp64":
         return "to fp64, as it is"
-    end: str = cast.beyond
-    if cast.rounding == "toward_zero" and end == "infinity":
-        end = "the largest, but an infinity stays"
-    return f"to {cast.format}, {cast.rounding}, beyond ±{of.largest:g}: {end}, subnormals " + (
-        cast.subnormals
-    )
+    end = f"beyond ±{of.largest:g}: {cast.overflow_text}"
+    return f"to {cast.format}, {cast.rounding}, {end}, subnormals {cast.subnormals}"
 
 
 def saturated_text(name: str) -> str:

@@ -32,7 +32,9 @@ from refimpl.bitexact.rounding import (
 )
 
 Kind: TypeAlias = Literal["int", "uint", "float"]
-Mode: TypeAlias = Literal["nearest_even", "nearest_away", "toward_zero"]
+Mode: TypeAlias = Literal[
+    "nearest_even", "nearest_away", "toward_zero", "toward_positive", "toward_negative"
+]
 Overflow: TypeAlias = Literal["infinity", "saturate", "nan"]
 Subnormals: TypeAlias = Literal["kept", "flushed"]
 
@@ -171,6 +173,16 @@ class Cast:
         """What a number beyond the largest becomes: NaN for an infinity where there is none."""
         missing = self.overflow == "infinity" and not format_named(self.format).infinities
         return "nan" if missing else self.overflow
+
+    @property
+    def overflow_text(self) -> str:
+        """The same in words: an infinity is not where a direction leads to."""
+        directed = {
+            "toward_zero": "the largest, but an infinity stays",
+            "toward_positive": "infinity above, the largest below, but an infinity stays",
+            "toward_negative": "the largest above, infinity below, but an infinity stays",
+        }
+        return directed.get(self.rounding, "infinity") if self.beyond == "infinity" else self.beyond
 
     def as_json(self) -> dict[str, Any]:
         """The record as attributes hold it."""
@@ -360,5 +372,7 @@ def _encode_integers(values: Array, cast: Cast) -> Array:
 _WHOLE: dict[str, Callable[[Array], Array]] = {
     "nearest_even": np.rint,
     "toward_zero": np.trunc,
-    "nearest_away": lambda x: np.trunc(x + np.copysign(0.5, x)),
+    "nearest_away": lambda x: np.trunc(x) + np.trunc(2 * (x - np.trunc(x))),
+    "toward_positive": np.ceil,
+    "toward_negative": np.floor,
 }

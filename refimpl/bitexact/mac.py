@@ -17,7 +17,7 @@ from refimpl.bitexact.dense import pays
 from refimpl.bitexact.exact_sum import LIMBS, add_exactly, round_exactly
 from refimpl.bitexact.formats import rounder_of
 from refimpl.bitexact.native import has_native_lanes, is_fused, is_plain, sum_fused, sum_lanes
-from refimpl.bitexact.rounding import Rounder, add_odd, round_to
+from refimpl.bitexact.rounding import Rounder, add_odd, is_plus_zero, round_to, zero_of
 
 SEQUENTIAL, TREE, EXACT, ALIGNED = range(len(LANE_ORDERS))
 
@@ -160,7 +160,8 @@ def _add(
     b: float,
     adder: Rounder,
 ) -> float:
-    return round_to(a + b if adder[0] == 53 else add_odd(a, b), *adder)
+    total = a + b if adder[0] == 53 else add_odd(a, b)
+    return round_to(zero_of(total, is_plus_zero(a) and is_plus_zero(b), adder[3]), *adder)
 
 
 @njit(cache=True)
@@ -200,6 +201,14 @@ def _all_finite(acc: float, group: Array, count: int) -> bool:
 
 
 @njit(cache=True)
+def _all_plus_zero(acc: float, group: Array, count: int) -> bool:
+    positive = is_plus_zero(acc)
+    for lane in range(count):
+        positive = positive and is_plus_zero(group[lane])
+    return positive
+
+
+@njit(cache=True)
 def _plain_sum(acc: float, group: Array, count: int) -> float:
     """Sum in any order, to be rounded: right for ∞, NaN, and the sign of zeros by IEEE 754."""
     for lane in range(count):
@@ -217,15 +226,15 @@ def _add_exact(
 ) -> float:
     if not _all_finite(acc, group, count):
         return round_to(_plain_sum(acc, group, count), *adder)
+    positive = _all_plus_zero(acc, group, count)
     limbs[:] = 0
     add_exactly(limbs, acc)
     zeros = acc == 0
     for lane in range(count):
         add_exactly(limbs, group[lane])
         zeros = zeros and group[lane] == 0
-    if zeros:
-        return round_to(_plain_sum(acc, group, count), *adder)
-    return round_to(round_exactly(limbs), *adder)
+    total = _plain_sum(acc, group, count) if zeros else round_exactly(limbs)
+    return round_to(zero_of(total, positive, adder[3]), *adder)
 
 
 @njit(cache=True)
@@ -241,12 +250,13 @@ def _add_aligned(
     largest = abs(acc)
     for lane in range(count):
         largest = max(largest, abs(group[lane]))
+    positive = _all_plus_zero(acc, group, count)
     if largest == 0:
-        return round_to(_plain_sum(acc, group, count), *adder)
+        return round_to(zero_of(_plain_sum(acc, group, count), positive, adder[3]), *adder)
     exponent = (np.float64(largest).view(np.int64) >> 52) - 1023
     step = np.int64(exponent - aligned_bits + 1 + 1023) << 52
     unit = np.int64(step).view(np.float64)
     whole = np.trunc(acc / unit)
     for lane in range(count):
         whole = whole + np.trunc(group[lane] / unit)
-    return round_to(whole * unit, *adder)
+    return round_to(zero_of(whole * unit, positive, adder[3]), *adder)

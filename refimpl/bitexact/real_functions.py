@@ -25,6 +25,7 @@ from refimpl.arrays import Array
 
 FIRST_BITS = 160  # ours: decides all but one input in 2^90
 KEPT = 66  # bits of S at least: 53, one to round by, and some
+MIRRORED = {"toward_positive": "toward_negative", "toward_negative": "toward_positive"}
 BEYOND = 800  # e^±800 rounds as anything larger, or smaller, does
 
 
@@ -48,8 +49,9 @@ def rounded_function(name: str, values: Array, rounding: str) -> Array:
 
 
 def _one(name: str, x: float, rounding: str) -> float:
-    size = round_real(_REAL[name](abs(x) if name == "reciprocal" else x), rounding)
-    return -size if name == "reciprocal" and x < 0 else size
+    if name == "reciprocal" and x < 0:
+        return -round_real(_REAL[name](-x), MIRRORED.get(rounding, rounding))
+    return round_real(_REAL[name](x), rounding)
 
 
 def round_real(real: Real, rounding: str) -> float:
@@ -66,12 +68,15 @@ def round_real(real: Real, rounding: str) -> float:
         "nearest_even": above or (tie and whole % 2 == 1),
         "nearest_away": above or tie,
         "toward_zero": False,
+        "toward_negative": False,
+        "toward_positive": some,
         "odd": some and whole % 2 == 0,
     }[rounding]
     try:
         return ldexp(whole, exponent + drop)
     except OverflowError:
-        return inf if rounding.startswith("nearest") else float(np.finfo(np.float64).max)
+        kept = rounding in ("toward_zero", "toward_negative", "odd")
+        return float(np.finfo(np.float64).max) if kept else inf
 
 
 def _reciprocal(x: float) -> Real:

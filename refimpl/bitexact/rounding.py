@@ -1,7 +1,8 @@
 """Binary64 to the grid of a narrower float format, by integer operations on the word.
 
     grid      multiples of 2^q, q = max(⌊log₂|x|⌋ − p + 1, q_least)       p significand bits
-    nearest_even, nearest_away, toward_zero        which of the two neighbours on it
+    nearest_even, nearest_away, toward_zero, toward_positive, toward_negative
+              which of the two neighbours on it
 
 A sum of two binary64 numbers is first rounded *to odd* (``add_odd``): where it is inexact, the last
 bit is set. Rounding that to p ≤ 51 bits gives what rounding the exact sum once would give, which a
@@ -18,8 +19,14 @@ from numba import njit
 
 from refimpl.arrays import Array, alike
 
-NEAREST_EVEN, NEAREST_AWAY, TOWARD_ZERO = 0, 1, 2
-MODES = {"nearest_even": NEAREST_EVEN, "nearest_away": NEAREST_AWAY, "toward_zero": TOWARD_ZERO}
+NEAREST_EVEN, NEAREST_AWAY, TOWARD_ZERO, TOWARD_POSITIVE, TOWARD_NEGATIVE = range(5)
+MODES = {
+    "nearest_even": NEAREST_EVEN,
+    "nearest_away": NEAREST_AWAY,
+    "toward_zero": TOWARD_ZERO,
+    "toward_positive": TOWARD_POSITIVE,
+    "toward_negative": TOWARD_NEGATIVE,
+}
 Rounder: TypeAlias = tuple[int, int, float, int, int, bool]  # what ``round_to`` takes
 INFINITE, SATURATED, NOT_A_NUMBER = 0, 1, 2
 OVERFLOWS = {"infinity": INFINITE, "saturate": SATURATED, "nan": NOT_A_NUMBER}
@@ -40,12 +47,10 @@ def round_to_grid(x: float, digits: int, least: int, mode: int) -> float:
     if drop <= 0:
         return x
     sign = word - magnitude
-    if drop > 53:
-        magnitude = np.int64(0)
-    elif drop == 53:  # between half of the finest step and the step
-        up = mode != TOWARD_ZERO and (
-            mode == NEAREST_AWAY or (magnitude & np.int64(0xFFFFFFFFFFFFF)) != 0
-        )
+    outward = mode == (TOWARD_POSITIVE if sign == 0 else TOWARD_NEGATIVE)
+    if drop >= 53:  # below the finest step; at 53, not below half of it
+        odd_half = mode == NEAREST_EVEN and (magnitude & np.int64(0xFFFFFFFFFFFFF)) != 0
+        up = outward or (drop == 53 and (mode == NEAREST_AWAY or odd_half))
         magnitude = np.int64(least + 1023) << 52 if up else np.int64(0)
     else:
         step = np.int64(1) << drop
@@ -54,6 +59,8 @@ def round_to_grid(x: float, digits: int, least: int, mode: int) -> float:
             magnitude += (step >> 1) - 1 + odd
         elif mode == NEAREST_AWAY:
             magnitude += step >> 1
+        elif outward:
+            magnitude += step - 1
         magnitude &= -step
     return np.int64(sign | magnitude).view(np.float64)
 
@@ -71,7 +78,8 @@ def round_to(
     """Round to a format: its grid, then what happens above ``largest`` and below normal numbers."""
     y = round_to_grid(x, digits, least, mode)
     if abs(y) > largest:
-        bounded = mode == TOWARD_ZERO and abs(x) != np.inf and overflow == INFINITE
+        inward = mode in (TOWARD_ZERO, TOWARD_NEGATIVE if y > 0 else TOWARD_POSITIVE)
+        bounded = inward and abs(x) != np.inf and overflow == INFINITE
         if overflow == SATURATED or bounded:
             return largest if y > 0 else -largest
         if overflow == NOT_A_NUMBER:
@@ -113,12 +121,29 @@ def _add_odd_all(left: Array, right: Array, out: Array) -> None:
         out[at] = add_odd(left[at], right[at])
 
 
+@njit(cache=True)
+def zero_of(total: float, all_positive: bool, mode: int) -> float:
+    """A sum that is exactly 0: −0 where rounding is downward, unless every term was +0.
+
+    IEEE 754-2019, 6.3; any other sum is returned as it is.
+    """
+    if total == 0 and mode == TOWARD_NEGATIVE and not all_positive:
+        return -0.0
+    return total
+
+
+@njit(cache=True)
+def is_plus_zero(x: float) -> bool:
+    """Whether a number is +0."""
+    return np.float64(x).view(np.int64) == 0
+
+
 class Packing(NamedTuple):
     """A cast to words of at most 32 bits, as numbers: what ``_pack`` needs to choose nothing.
 
-    ``even`` and ``away`` are all ones or 0. ``most`` is the word of the largest finite number,
-    ``beyond`` what a finite number above it becomes, ``infinite`` what ±∞ does; a word below
-    ``flushed`` becomes ±0.
+    ``even``, ``away``, ``upward`` and ``downward`` are all ones or 0. ``most`` is the word of the
+    largest finite number, ``beyond`` what a finite number above it becomes, ``below`` what one
+    below its negative does, ``infinite`` what ±∞ does; a word below ``flushed`` becomes ±0.
     """
 
     digits: int
@@ -126,8 +151,11 @@ class Packing(NamedTuple):
     bits: int
     even: int
     away: int
+    upward: int
+    downward: int
     most: int
     beyond: int
+    below: int
     infinite: int
     quiet: int
     flushed: int
@@ -143,8 +171,11 @@ def packing(rounder: Rounder, bits: int, most: int, quiet: int) -> Packing:
         bits,
         -int(mode == NEAREST_EVEN),
         -int(mode == NEAREST_AWAY),
+        -int(mode == TOWARD_POSITIVE),
+        -int(mode == TOWARD_NEGATIVE),
         most,
-        most if mode == TOWARD_ZERO and overflow == INFINITE else end,
+        most if mode in (TOWARD_ZERO, TOWARD_NEGATIVE) and overflow == INFINITE else end,
+        most if mode in (TOWARD_ZERO, TOWARD_POSITIVE) and overflow == INFINITE else end,
         end,
         quiet,
         1 << (digits - 1) if flush else 0,
@@ -175,10 +206,14 @@ def _pack(values: Array, to: Packing, out: Array) -> None:
         drop = min(52 - fraction + max(lead - field, np.int64(0)), np.int64(55))
         half = (np.int64(1) << drop) >> 1
         more = ((half - 1 + ((significand >> drop) & 1)) & to.even) + (half & to.away)
+        negative = word >> 63
+        outward = (to.upward & ~negative) | (to.downward & negative)
+        more += (((np.int64(1) << drop) - 1) & outward) if magnitude != 0 else np.int64(0)
         # A normal significand holds its hidden bit, which carries into the exponent field.
         packed: Any = (max(field - lead, np.int64(0)) << fraction) + ((significand + more) >> drop)
-        end = to.infinite if magnitude == INFINITY else to.beyond
+        finite = to.below if negative != 0 else to.beyond
+        end = to.infinite if magnitude == INFINITY else finite
         packed = end if packed > to.most else packed
         packed = np.int64(0) if packed < to.flushed else packed
-        signed = packed | ((word >> 63) & sign)
+        signed = packed | (negative & sign)
         out[at] = to.quiet if magnitude > INFINITY or packed == to.quiet else signed

@@ -4,7 +4,7 @@ A number is a fraction; ∞ and NaN are Python's floats, and go through sums as 
 """
 
 from fractions import Fraction
-from math import copysign, floor, inf, isnan, nan
+from math import floor, inf, isnan, nan
 
 
 def grid(of):
@@ -22,14 +22,14 @@ def exponent_of(x):
 def beyond(x, of, rounding, overflow):
     """What is too large for a format: an infinity, its substitute, or the largest number."""
     largest = grid(of)[2] if x > 0 else -grid(of)[2]
-    infinite = isinstance(x, float)
     if overflow == "saturate":
         return largest
     if overflow == "nan" or of.name == "fp8_e4m3":
         return nan
-    return (
-        largest if rounding == "toward_zero" and not infinite else copysign(inf, 1 if x > 0 else -1)
-    )
+    inward = ("toward_zero", "toward_negative" if x > 0 else "toward_positive")
+    if rounding in inward and not isinstance(x, float):
+        return largest
+    return inf if x > 0 else -inf
 
 
 def nearest(x, of, rounding="nearest_even", *, flush=False, overflow=None):
@@ -48,6 +48,8 @@ def nearest(x, of, rounding="nearest_even", *, flush=False, overflow=None):
         whole += rest > half or (rest == half and whole % 2 == 1)
     elif rounding == "nearest_away":
         whole += rest >= half
+    elif rounding == ("toward_positive" if x > 0 else "toward_negative"):
+        whole += rest > 0
     value = whole * step
     if value > largest:
         if overflow is None:

@@ -23,8 +23,8 @@ def exponent(value: Fraction) -> int:
     return e if abs(value) >= Fraction(2) ** e else e - 1
 
 
-def rounding(adders: Adders):
-    """How the class rounds one result, in fractions."""
+def rounding(adders: Adders, rng):
+    """How the class rounds one result, in fractions: not to nearest, in any direction each time."""
 
     def fl(value: Fraction) -> Fraction:
         if value == 0:
@@ -35,8 +35,8 @@ def rounding(adders: Adders):
         step = Fraction(2) ** (max(exponent(value), least) - adders.precision + 1)
         quotient = value / step
         if adders.truncates:
-            whole = abs(quotient.numerator) // quotient.denominator
-            return step * (whole if value > 0 else -whole)
+            up = int(rng.integers(2)) if quotient.denominator > 1 else 0
+            return step * (quotient.numerator // quotient.denominator + up)
         return step * round(quotient)
 
     return fl
@@ -47,7 +47,7 @@ class Simulated(Device):
 
     def __init__(self, rng, adders, *, tree=False):
         super().__init__(rng, tree=tree)
-        self.adders, self.fl = adders, rounding(adders)
+        self.adders, self.fl = adders, rounding(adders, rng)
 
     def read(self, value):
         small = abs(value) < Fraction(2) ** self.adders.smallest_exponent

@@ -22,6 +22,9 @@ DESCRIPTIONS = {
     "bf16-accumulator": {"format": "bf16", "product": "fused"},
     "fp16-accumulator": {"format": "fp16", "product": "fp16"},
     "truncated": {"rounding": "toward_zero"},
+    "upward": {"rounding": "toward_positive", "lanes": 4, "lane_order": "exact"},
+    "downward in bf16": {"rounding": "toward_negative", "format": "bf16", "product": "fused"},
+    "products downward": {"product_rounding": "toward_negative", "product": "bf16"},
     "flushed": {"subnormals": "flushed"},
     "bias-first": {"bias": "first"},
 }

@@ -65,7 +65,7 @@ def neighbours(name):
 
 
 @narrow
-@pytest.mark.parametrize("rounding", ["nearest_even", "nearest_away", "toward_zero"])
+@pytest.mark.parametrize("rounding", list(MODES))
 def test_a_cast_from_binary64_rounds_once_everywhere_between_two_neighbours(name, rounding):
     """The neighbours below and above, by sorted search; which of them, by exact distance."""
     x = neighbours(name)
@@ -79,8 +79,9 @@ def test_a_cast_from_binary64_rounds_once_everywhere_between_two_neighbours(name
     for value, low, high, rounded in zip(*(each.tolist() for each in columns), strict=True):
         if value <= low or value >= high:
             assert rounded == (low if value <= low else high)
-        elif rounding == "toward_zero":
-            assert rounded == (low if value > 0 else high)
+        elif rounding.startswith("toward"):
+            down = {"toward_zero": value > 0, "toward_negative": True, "toward_positive": False}
+            assert rounded == (low if down[rounding] else high)
         else:
             below, above = value - low, high - value  # exact: they are neighbours
             away = low if abs(low) > abs(high) else high
@@ -196,6 +197,10 @@ def test_a_real_number_becomes_an_integer_that_saturates():
     assert encode(x, Cast(format="int8")).tolist() == [0, 2, 0, 127, -128]
     assert encode(x, Cast(format="int8", rounding="nearest_away")).tolist()[:3] == [1, 2, -1]
     assert encode(x, Cast(format="uint8", rounding="toward_zero")).tolist() == [0, 1, 0, 255, 0]
+    assert encode(x, Cast(format="int8", rounding="toward_positive")).tolist()[:3] == [1, 2, 0]
+    assert encode(x, Cast(format="int8", rounding="toward_negative")).tolist()[:3] == [0, 1, -1]
+    below = np.array([np.nextafter(0.5, 0), -np.nextafter(2.5, 0)])
+    assert encode(below, Cast(format="int8", rounding="nearest_away")).tolist() == [0, -2]
     with pytest.raises(ValueError, match="a NaN must not be cast to int8"):
         encode(np.array([np.nan]), Cast(format="int8"))
 

@@ -1,5 +1,6 @@
 """Every declared way of summing, against exact fractions (``fractions_model.py``)."""
 
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from itertools import product
 
@@ -145,6 +146,26 @@ def test_a_long_accumulator_is_the_exact_sum_rounded_to_odd(values):
     if Fraction(got) != exact:
         assert abs(Fraction(got) - exact) < Fraction(float(np.spacing(abs(got))))
         assert int(np.float64(got).view(np.int64)) % 2 == 1
+
+
+@pytest.mark.small
+@pytest.mark.parametrize("rounding", ["toward_negative", "toward_positive", "nearest_even"])
+@pytest.mark.parametrize("lane_order", ["sequential", "tree", "exact", "aligned"])
+def test_a_sum_that_cancels_has_the_zero_that_decimal_arithmetic_gives_it(lane_order, rounding):
+    """IEEE 754 and Python's decimals agree: -0 where rounding is downward, unless all are +0."""
+    names = {"toward_negative": ROUND_FLOOR, "toward_positive": ROUND_CEILING}
+    context = Context(prec=30, rounding=names.get(rounding, ROUND_HALF_EVEN))
+    of = Accumulation(lane_order=lane_order, lanes=2, product="fused", rounding=rounding)
+    for terms in ((3.0, -3.0), (0.0, 0.0), (0.0, -0.0), (-0.0, -0.0), (1.5, -0.5, -1.0, 0.0)):
+        for start in (0.0, -0.0):
+            total = Decimal(start)
+            for first in range(0, len(terms), 2):
+                pair = context.add(*(Decimal(each) for each in terms[first : first + 2]))
+                total = context.add(total, pair)
+            columns = np.array(terms)[None, :, None]
+            got = accumulate(np.ones((1, len(terms))), columns, of, np.array([start]))
+            assert got.total.item() == 0
+            assert np.signbit(got.total.item()) == total.is_signed(), (terms, start)
 
 
 @pytest.mark.small

@@ -12,6 +12,7 @@ from refimpl.bitexact import real_functions
 from refimpl.bitexact.formats import FORMATS, decode
 from refimpl.bitexact.operators import PIPELINES
 from refimpl.bitexact.real_functions import Real, round_real, rounded_function
+from refimpl.bitexact.rounding import MODES
 from refimpl.bitexact.transcendental import Function, correct, evaluate
 from refimpl.vectors.case import Choices
 from refimpl.vectors.stimuli import Sizes, random_cases
@@ -55,6 +56,13 @@ def test_every_function_in_fp64_is_rounded_correctly(name):
         assert got == judged(name, value), value.hex()
 
 
+@pytest.mark.parametrize("rounding", list(MODES))
+def test_the_reciprocal_of_a_negative_number_is_rounded_in_the_same_direction(rounding):
+    x = -drawn("reciprocal")[:300]
+    for value, got in zip(x.tolist(), correct("reciprocal", x, "fp64", rounding), strict=True):
+        assert got == judged("reciprocal", value, rounding), value.hex()
+
+
 def test_far_beyond_its_range_an_exponential_is_0_or_infinite():
     x = np.array([1e300, -1e300, 710.0, -746.0])
     assert correct("exp", x, "fp64").tolist() == [np.inf, 0.0, np.inf, 0.0]
@@ -67,7 +75,7 @@ def test_the_input_that_binary64_arithmetic_gets_wrong_is_right():
 
 
 @pytest.mark.parametrize("name", REAL)
-@pytest.mark.parametrize("rounding", ["nearest_away", "toward_zero"])
+@pytest.mark.parametrize("rounding", [each for each in MODES if each != "nearest_even"])
 @pytest.mark.parametrize("form", ["fp64", "fp32", "fp16", "fp8_e5m2"])
 def test_entries_are_rounded_correctly_in_every_declared_way(name, rounding, form):
     of = FORMATS[form]
@@ -83,7 +91,7 @@ def test_a_number_with_something_after_it_rounds_as_a_fraction_does(significand,
     significand <<= 70  # as wide as any that a function gives
     real = Real(significand, exponent, exact=not more)
     value = (significand + Fraction(int(more), 3)) * Fraction(2) ** exponent
-    for rounding in ("nearest_even", "nearest_away", "toward_zero"):
+    for rounding in MODES:
         expected = float(nearest(value, FP64, rounding, overflow="infinity"))
         assert round_real(real, rounding) == expected
     odd, below = round_real(real, "odd"), float(nearest(value, FP64, "toward_zero", overflow="x"))

@@ -9,6 +9,7 @@ from refimpl.bitexact.bounds import unbounded
 from refimpl.bitexact.describe import described
 from refimpl.bitexact.formats import FORMATS, decode, default_cast, encode, format_of, words_of
 from refimpl.bitexact.operators import PIPELINES
+from refimpl.bitexact.rounding import MODES
 from refimpl.bitexact.transcendental import Function, evaluate, function_of, table_of
 from refimpl.vectors.case import Choices
 from refimpl.vectors.formats import QUIET_NANS
@@ -28,7 +29,7 @@ def case_of(operator, arithmetic, **declared):
     return case
 
 
-@pytest.mark.parametrize("rounding", ["nearest_even", "nearest_away", "toward_zero"])
+@pytest.mark.parametrize("rounding", list(MODES))
 @pytest.mark.parametrize("form", ["fp32", "bf16", "fp8_e4m3"])
 @pytest.mark.parametrize("name", DOMAINS)
 def test_entries_are_rounded_as_declared_and_the_index_is_cut(name, form, rounding):

@@ -117,7 +117,7 @@ SAID = [
     ("global_attention", "int8", "probabilities.rounding=toward_zero", "probabilities",
      "a*255 to uint8, toward_zero, saturates to [0, 255]"),
     ("conv2d", "fp32", "accumulation.rounding=toward_zero", "accumulation",
-     "R_fp32: toward_zero, overflow to infinity"),
+     "R_fp32: toward_zero, overflow to the largest, but an infinity stays"),
     ("global_attention", "int8", "probabilities.format=bf16", "accumulation_context",
      "acc = 0 ; for t: acc = R_fp32(acc + R_fp32(w*x)) ; R_fp32: nearest_even"),
     ("global_attention", "int8", "score_scale=0.1", "scaled_scores",
