@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from refimpl import io
+from refimpl.score.measure import covered
 from refimpl.vectors.case import Case, Choices
 from refimpl.vectors.stimuli import Sizes, random_cases
 from refimpl.vectors.write import About, Written, set_files
@@ -30,7 +31,6 @@ def six_cases() -> Iterator[Case]:
 def write_six_cases(root: Path) -> Path:
     """Write the set into a new directory ``root``; return it."""
     about = About(command=COMMAND, tool_version=io.tool_version())
-    io.write_directory(
-        root, set_files(six_cases(), about=about, written=Written(kinds=("npy", "hex")))
-    )
+    written = Written(kinds=("npy", "hex"))
+    io.write_directory(root, set_files(six_cases(), about=about, written=written, coverage=covered))
     return root

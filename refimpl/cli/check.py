@@ -11,7 +11,9 @@ import typer
 from refimpl import io
 from refimpl.cli.options import given
 from refimpl.cli.terminal import WRONG, progress, sentences
+from refimpl.score.measure import covered
 from refimpl.score.suspects import catalogued
+from refimpl.vectors.again import TRUSTED
 from refimpl.vectors.case import bare_name
 from refimpl.vectors.difference import difference
 from refimpl.vectors.explain import case_of, no_suspects
@@ -128,10 +130,14 @@ def check(
 def verify(
     golden: Annotated[Path, typer.Argument(help="A set.")],
     recompute: Annotated[
-        bool, typer.Option("--recompute", help="Also compute every stage again from the inputs.")
+        bool, typer.Option("--recompute", help="Also write every case again from its inputs.")
     ] = False,
 ) -> None:
     """Check that a set is what its manifest says: every file, and no other.
+
+    With --recompute each case is written again from its inputs and attributes, and every file and
+    line is held against that. The command, the stimulus (where inputs come from), the device and
+    what it leaves out are taken on trust.
 
     For example:
 
@@ -143,8 +149,8 @@ def verify(
             count = io.verify_files(golden, manifest, advance)
         if recompute:
             with progress("computing", len(manifest.cases)) as advance:
-                io.recompute(golden, manifest, advance)
-    also = ", and every stage as computed again" if recompute else ""
+                io.recompute(golden, manifest, advance, coverage=covered)
+    also = f", and as written again; taken on trust: {TRUSTED}" if recompute else ""
     typer.echo(f"{golden}: {count} files, all as the manifest says{also}")
 
 
@@ -201,7 +207,7 @@ def shrink(
             tool_version=io.tool_version(),
             device=manifest.device,
         )
-        count = io.write_directory(out, shrunk_files(small, about, written_of(entry)))
+        count = io.write_directory(out, shrunk_files(small, about, written_of(entry), covered))
     typer.echo(f"{out}: {count} files; {ratio(before, small.case)}; {small.how}; try")
     typer.echo(f"  refimpl check {shlex.quote(f'{out}/golden')} {shlex.quote(f'{out}/device')}")
 

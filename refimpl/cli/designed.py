@@ -12,7 +12,7 @@ from refimpl.bitexact.requantise import ALL_RULES
 from refimpl.cli.options import given, must_be_read
 from refimpl.cli.terminal import progress, sentences
 from refimpl.cli.worth import Declared, Operators, declared, print_excluded
-from refimpl.score.measure import covered_ids
+from refimpl.score.measure import covered
 from refimpl.score.select import default_cases, known_operators
 from refimpl.score.target import Target, case_excluded
 from refimpl.vectors.case import Case, Choices
@@ -68,7 +68,7 @@ def designed(
                 about=_about(words, target, left_out),
                 written=Written(layout=layout),
                 sequencer=partial(run_in_one_memory, plan=plan) if sequence else None,
-                coverage=covered_ids,
+                coverage=covered,
             )
             count = io.write_directory(out, files)
     operators = {f"{case.operator}.{case.arithmetic}" for case in cases}

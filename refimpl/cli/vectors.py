@@ -1,7 +1,7 @@
 """Golden vectors: write a set."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from refimpl import io
-from refimpl.arrays import Array
 from refimpl.bitexact.operators import ALL_OPERATORS, OPERATORS
 from refimpl.bitexact.operators import ARITHMETICS as KNOWN
 from refimpl.bitexact.requantise import ROUNDINGS
@@ -19,13 +18,10 @@ from refimpl.cli.options import must_be_read, must_have_a_source
 from refimpl.cli.sources import NETWORKS, TRAINED, layer_cases, onnx_node_cases
 from refimpl.cli.terminal import progress, sentences
 from refimpl.cli.worth import print_excluded
-from refimpl.score.catalogue import CATALOGUE
-from refimpl.score.measure import covered_ids
-from refimpl.score.models import operator_of
+from refimpl.score.measure import covered
 from refimpl.vectors.case import ARITHMETICS, Case, Choices
 from refimpl.vectors.chain import chained_cases
 from refimpl.vectors.declare import must_concern, parsed, table_of
-from refimpl.vectors.diagnose import products
 from refimpl.vectors.dut import plan_of
 from refimpl.vectors.dut_cases import dut_cases
 from refimpl.vectors.files.kinds import CASE_KINDS, TENSOR_KINDS
@@ -34,7 +30,6 @@ from refimpl.vectors.memory import Plan, run_in_one_memory
 from refimpl.vectors.stimuli import Sizes, seeded_cases
 from refimpl.vectors.write import About, Written, set_files
 
-MOST_COVERED = 2**22  # ours: products of a case whose coverage is taken in passing
 Operators = Annotated[
     list[str] | None,
     typer.Option(
@@ -213,7 +208,7 @@ def vectors(
                 _each(cases, advance),
                 about=about,
                 written=written,
-                coverage=_covered,
+                coverage=covered,
                 sequencer=partial(run_in_one_memory, plan=plan) if sequence else None,
             )
             count = io.write_directory(out, files)
@@ -234,13 +229,6 @@ def _regenerate(context: typer.Context) -> str:
             said = [(parameter.opts[0], *(() if flag else (str(each),))) for each in several]
             words += [word for each in said for word in each]
     return shlex.join(words)
-
-
-def _covered(case: Case, computed: Mapping[str, Array]) -> list[str]:
-    """Ids of the coverage points that a case hits, where its operator has any and it is small."""
-    if operator_of(case) not in CATALOGUE or products(case) > MOST_COVERED:
-        return []
-    return covered_ids(case, computed)
 
 
 def _each(cases: list[Case], advance: Any) -> Iterator[Case]:

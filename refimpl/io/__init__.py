@@ -37,13 +37,13 @@ from refimpl.io.judging import (
     judge_case,
     judge_sequence,
     judged_elements,
-    recompute,
     shrink_case,
 )
 from refimpl.io.memories import device_image, golden_images
 from refimpl.io.mismatch import mismatch_figure, must_be_drawable
 from refimpl.io.onnx_models import read_feeds, read_onnx
 from refimpl.io.photographs import PHOTOGRAPHS, read_photograph
+from refimpl.io.recompute import recompute
 from refimpl.io.reproduce import hashes_of, written_again
 from refimpl.io.sets import (
     decode,

@@ -15,7 +15,7 @@ from refimpl.io.memories import device_image, golden_images
 from refimpl.io.sets import read_case, read_tensor
 from refimpl.io.streams import Bounding, compare_files
 from refimpl.vectors.case import Case
-from refimpl.vectors.check import Verdict, judge, unknown_bits, verdict_of
+from refimpl.vectors.check import Verdict, unknown_bits, verdict_of
 from refimpl.vectors.dut import Dut, observable
 from refimpl.vectors.explain import Evidence, Suspects, case_of, explain, no_suspects
 from refimpl.vectors.files.readmem import UnknownBitsError
@@ -125,34 +125,6 @@ def _memory_verdict(court: Court, sequence: SequenceEntry, step: StepEntry) -> V
         wrong=sum(each.wrong_words for each in found),
         note=f": {said}" if said else "",
     )
-
-
-def recompute(golden: Path, manifest: Manifest, advance: Advance = lambda _, __: None) -> None:
-    """Compute every stage of a set again from its inputs, and hold its files against that.
-
-    Raises
-    ------
-    UnusableError
-        If a stage is another one, bit for bit, or the entries do not describe cases.
-    """
-    for entry in manifest.cases:
-        arrays = read_case(golden, entry)
-        try:
-            computed = stages(case_of(entry, arrays))
-        except (KeyError, TypeError, IndexError) as error:
-            raise UnusableError(
-                f"case {entry.id} must have the attributes and tensors of its operator "
-                f"({type(error).__name__}: {error})"
-            ) from error
-        for tensor in _stages(entry):
-            names = (entry.id, tensor.name, "computed again")
-            again = computed.get(tensor.name)
-            if again is None or again.shape != tensor.shape:
-                raise UnusableError(f"{entry.id} must have no stage {tensor.name} of this shape")
-            verdict = judge(again, arrays[tensor.name], of=tensor.physical, names=names)
-            if verdict.outcome != "exact":
-                raise UnusableError(f"the set must hold what is computed: {verdict.sentence}")
-        advance(entry.id, 1)
 
 
 def shrink_case(court: Court, entries: list[CaseEntry]) -> tuple[Shrunk, CaseEntry, Case]:

@@ -85,8 +85,8 @@ def identified(case: Case, default: Case | None = None) -> Case:
     free = bare_name(case.id) == case.id
     if free and default is case:
         return case
-    digest = _content_digest(case)
-    if free and default is not None and digest == _content_digest(default):
+    digest = content_digest(case)
+    if free and default is not None and digest == content_digest(default):
         return case
     return replace(case, id=f"{case.id}-{digest}")
 
@@ -96,7 +96,7 @@ def bare_name(case_id: str) -> str:
     return _DIGEST.sub("", case_id)
 
 
-def _content_digest(case: Case) -> str:
+def content_digest(case: Case) -> str:
     """Of everything that stages are computed from, and of nothing else."""
     seen = sha256()
     call = {
@@ -108,7 +108,10 @@ def _content_digest(case: Case) -> str:
     }
     seen.update(json.dumps(call, sort_keys=True).encode())
     for _, each in _by_name(case):
-        seen.update(np.ascontiguousarray(each).tobytes())
+        values = (
+            each.astype(np.int8) if each.dtype.name == "int4" else each
+        )  # of its 8 bits 4 count
+        seen.update(np.ascontiguousarray(values).tobytes())
     return seen.hexdigest()[:8]
 
 

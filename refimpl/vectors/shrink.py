@@ -25,7 +25,7 @@ from refimpl.vectors.formats import bits_of, from_bits
 from refimpl.vectors.onnx_case import onnx_files
 from refimpl.vectors.stages import stages
 from refimpl.vectors.variants import VARIANTS, Variant, run
-from refimpl.vectors.write import About, Written, physical, set_files
+from refimpl.vectors.write import About, Coverage, Written, physical, set_files
 
 Index = tuple[int, ...]
 
@@ -259,7 +259,7 @@ RANK_OF_TILES = 5  # (tiles, n, o, h, w)
 def _named(case: Case) -> Case:
     shape = "x".join(str(side) for side in case.tensors["x"].shape)
     named = f"small-{case.id}"[:90] + f"-{shape}"
-    return identified(replace(case, id=named, inputs_from={}))
+    return identified(replace(case, id=named, formats={}, inputs_from={}))
 
 
 def _with(case: Case, **tensors: Array) -> Case:
@@ -271,7 +271,10 @@ def _bits(array: Array) -> Array:
 
 
 def shrunk_files(
-    small: Shrunk, about: About, written: Written | None = None
+    small: Shrunk,
+    about: About,
+    written: Written | None = None,
+    coverage: Coverage = lambda _, __: (),
 ) -> Iterator[tuple[str, bytes]]:
     """Files of the smallest case: a set in ``golden/``, what the device gives in ``device/``.
 
@@ -280,7 +283,7 @@ def shrunk_files(
     how = written or Written()
     if "onnx" in how.kinds and not _has_onnx(small.case):
         how = replace(how, kinds=tuple(kind for kind in how.kinds if kind != "onnx"))
-    for path, content in set_files([small.case], about=about, written=how):
+    for path, content in set_files([small.case], about=about, written=how, coverage=coverage):
         yield f"golden/{path}", content
     for name, array in small.device.items():
         of = physical(small.case, name, array, how)

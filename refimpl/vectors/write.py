@@ -72,10 +72,18 @@ class Written:
 
 
 def written_of(entry: CaseEntry) -> Written:
-    """How a case was written, read off its entry in the manifest."""
+    """How a case was written, read off its entry in the manifest.
+
+    Raises
+    ------
+    ValueError
+        If it has no image, or there is no such layout.
+    """
     kinds = {file.kind for tensor in entry.tensors for file in tensor.files}
     kinds |= {file.kind for file in entry.files}
-    image = next(each for each in entry.tensors if each.name == "x").layout
+    image = next((each.layout for each in entry.tensors if each.name == "x"), None)
+    if image is None:
+        raise ValueError(f"case {entry.id} must have an image x")
     return Written(
         layout=family_of(image.layout),
         lanes=image.lanes,
@@ -138,7 +146,7 @@ def manifest_of(
             "arithmetic_version": ARITHMETIC_VERSION,
             "command": about.command,
             "licence": LICENCE,
-            "provenance": tuple(_provenance(entries)),
+            "provenance": tuple(provenance(entries)),
             "device": None if about.device is None else dict(about.device),
             "excluded": about.excluded,
             "cases": tuple(entries),
@@ -285,7 +293,7 @@ def constants(case: Case, tensors: Iterable[Tensor]) -> dict[str, Any]:
     return values
 
 
-def _provenance(entries: Iterable[CaseEntry]) -> Iterator[dict[str, Any]]:
+def provenance(entries: Iterable[CaseEntry]) -> Iterator[dict[str, Any]]:
     """Where images, models and inputs of the set come from, each once."""
     seen = []
     for entry in entries:

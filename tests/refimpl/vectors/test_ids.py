@@ -17,7 +17,7 @@ from refimpl.onnx_graph.upstream import Convolution
 from refimpl.score.select import default_cases
 from refimpl.score.target import target_of
 from refimpl.vectors import stimuli
-from refimpl.vectors.case import Choices, bare_name, identified
+from refimpl.vectors.case import Choices, bare_name, content_digest, identified
 from refimpl.vectors.chain import chained_cases
 from refimpl.vectors.dut import Dut
 from refimpl.vectors.dut_cases import dut_cases
@@ -220,3 +220,15 @@ def test_the_smallest_cases_of_two_mismatches_have_ids_apart():
     small.append(shrink(case, golden, {"output": floor}, "output", index).case)
     assert shared(small) == []
     assert len({case.id for case in small}) == len(small)
+
+
+def test_an_id_is_of_values_not_of_the_spare_bits_that_carry_int4():
+    (case,) = random_cases(["conv2d"], SMALL, Choices(arithmetics=("int4",), rounding="floor"))
+    masked = {
+        name: each.astype(np.int8).astype(each.dtype) for name, each in case.tensors.items()
+        if each.dtype.name == "int4"
+    }  # fmt: skip
+    assert any(masked[name].tobytes() != case.tensors[name].tobytes() for name in masked)
+    again = replace(case, tensors={**case.tensors, **masked})
+    assert content_digest(again) == content_digest(case)
+    assert case.id.endswith(content_digest(case))
