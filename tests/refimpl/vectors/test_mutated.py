@@ -28,15 +28,21 @@ EXAMPLES = int(os.environ.get("VECTORS_FUZZ", "150"))
 SIZES = Sizes(batch=1, channels=2, outputs=2, height=3, width=3)
 
 
+SHOWN = {"pssa_backward": "product", "shift_product": "shifted"}
+
+
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     """A small set with every kind of file and a sequence, and a device with one wrong bit.
 
-    One operator in integers and floats, and one with several outputs, in a narrow format.
+    One operator in integers and floats, one with several outputs, in a narrow format, and one whose
+    output is a wire of 17 bits.
     """
     root = tmp_path_factory.mktemp("original")
     cases = random_cases(["conv2d"], SIZES, Choices())
     cases += random_cases(["pssa_backward"], SIZES, Choices(arithmetics=("bf16",)))
+    wide = Choices(arithmetics=("int8",), declared={"product": "wide"})
+    cases += random_cases(["shift_product"], SIZES, wide)
     files = set_files(
         cases,
         about=About(command="refimpl vectors SET", tool_version="0"),
@@ -52,7 +58,7 @@ def original(tmp_path_factory):
             if tensor.role == "output":
                 for kind in ("npy", "bin", "hex"):
                     shutil.copy(root / "golden" / entry.id / f"{tensor.name}.{kind}", place)
-        stage = "product" if entry.operator == "pssa_backward" else "accumulator"
+        stage = SHOWN.get(entry.operator, "accumulator")
         shutil.copy(root / "golden" / entry.id / f"{stage}.npy", place)
     for sequence in manifest.sequences:
         shutil.copytree(root / "golden" / sequence.id, root / "device" / sequence.id)
