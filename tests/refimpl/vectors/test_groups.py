@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from refimpl import io
-from refimpl.cli.vectors import _covered
+from refimpl.score.measure import covered
 from refimpl.vectors.case import KNOWN, Choices
 from refimpl.vectors.cone import cone
 from refimpl.vectors.convolutions import convolutions_of, geometry
@@ -95,7 +95,7 @@ def test_without_a_known_deviation_the_window_of_the_group_is_kept():
 @pytest.mark.parametrize("arithmetic", ["int8", "fp32"])
 def test_coverage_is_taken_of_cases_in_groups(arithmetic):
     (case,) = random_cases(["conv2d"], SIZES, Choices(arithmetics=(arithmetic,)))
-    found = _covered(case, stages(case))
+    found = covered(case, stages(case))
     assert {"pad.above", "pad.corner-below-right"} <= set(found)
 
 
