@@ -1,5 +1,6 @@
 """The files that a device left: where they are, and what is in them."""
 
+import os
 from pathlib import Path
 
 from refimpl.arrays import Array
@@ -17,7 +18,7 @@ def device_files(root: Path, case: str, tensor: str) -> list[tuple[Path, str]]:
     return [
         (inside(root, str(path.relative_to(root))), kind)
         for path, kind in found
-        if path.exists() or path.is_symlink()
+        if os.path.lexists(path)
     ]
 
 

@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import BinaryIO
 
 MOST_BYTES = 2**31  # ours: no file of ours comes near it
 
@@ -107,14 +109,37 @@ def read(path: Path, otherwise: str) -> bytes:
     Raises
     ------
     UnusableError
-        If it is not there, too large, or the disk refuses.
+        If it is not there, no regular file, too large, or the disk refuses.
+    """
+    with opened(path, otherwise) as file:
+        try:
+            raw = file.read(MOST_BYTES + 1)
+        except OSError as error:
+            raise UnusableError(f"{otherwise} ({error.strerror})") from error
+    if len(raw) > MOST_BYTES:
+        raise UnusableError(f"{path} must be smaller than {MOST_BYTES} bytes")
+    return raw
+
+
+def opened(path: Path, otherwise: str) -> BinaryIO:
+    """Open a regular file for reading: what else has a name (a pipe, a device) may never end.
+
+    Raises
+    ------
+    UnusableError
+        If it is not there, or is something else.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise UnusableError(f"{path} must be smaller than {MOST_BYTES} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise UnusableError(f"{otherwise} ({error.strerror})") from error
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe does not wait
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UnusableError(f"{otherwise} ({why})") from error
+    kind = os.fstat(file).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(file)
+        what = "Is a directory" if stat.S_ISDIR(kind) else "not a regular file"
+        raise UnusableError(f"{otherwise} ({what})")
+    return os.fdopen(file, "rb")
 
 
 def inside(root: Path, relative: str) -> Path:
@@ -123,9 +148,30 @@ def inside(root: Path, relative: str) -> Path:
     Raises
     ------
     UnusableError
-        If it leads outside.
+        If it leads outside, or its links lead in a circle.
     """
-    place = (root / relative).resolve()
-    if not place.is_relative_to(root.resolve()):
+    try:
+        place, real = (root / relative).resolve(), root.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "its links lead in a circle"
+        raise UnusableError(f"{relative} must lead to a file inside {root} ({why})") from error
+    if not place.is_relative_to(real):
         raise UnusableError(f"{relative} must stay inside {root}, not lead to {place}")
     return place
+
+
+def everything_in(root: Path) -> Iterator[str]:
+    """Every name under a root, directories and links too, relative to it; no link is followed.
+
+    Raises
+    ------
+    UnusableError
+        If a directory cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise UnusableError(f"{error.filename} must be readable ({error.strerror})") from error
+
+    for place, directories, files in os.walk(root, onerror=refuse):
+        for name in sorted([*directories, *files]):
+            yield (Path(place) / name).relative_to(root).as_posix()

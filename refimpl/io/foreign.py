@@ -14,7 +14,7 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.io.cases import read_cases
-from refimpl.io.files import UnusableError, inside, read
+from refimpl.io.files import UnusableError, inside, opened, read
 from refimpl.io.sets import is_set
 from refimpl.score.foreign import (
     Convolution,
@@ -206,8 +206,8 @@ def tosa_subjects(place: Path, name: str) -> Iterator[Subject]:
 def _tosa_file(path: Path, kind: type[Any]) -> Array:
     """An input in NumPy's format, or as the JSON beside it that TOSA's generator ships instead."""
     if path.exists():
-        with path.open("rb") as opened:
-            return np.asarray(np.lib.format.read_array(opened, allow_pickle=False))
+        with opened(path, f"{path} must be a .npy file") as file:
+            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
     said = json.loads(read(path.with_suffix(".json"), f"{path} must be there, or its .json"))
     return np.asarray(said["data"], kind)
 

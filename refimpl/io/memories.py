@@ -1,5 +1,6 @@
 """Memory images of a sequence: golden ones, and what a device dumped after each step."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +43,9 @@ def device_image(root: Path, sequence: SequenceEntry, step: StepEntry) -> bytes:
     size = sequence.memory_words * sequence.word_bytes
     for kind in ("bin", "hex"):
         relative = f"{sequence.id}/{step.id}/after.{kind}"
-        path = inside(root, relative)
-        if not path.exists():
+        if not os.path.lexists(root / relative):
             continue
+        path = inside(root, relative)
         raw = read(path, f"{path} must be a readable file")
         if kind == "bin" and len(raw) != size:
             raise UnusableError(f"{path} must hold {size} bytes, not {len(raw)}")

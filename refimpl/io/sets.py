@@ -1,14 +1,15 @@
 """Sets of golden vectors, read and checked."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
 from refimpl.arrays import Array
-from refimpl.io.files import UnusableError, inside, read
+from refimpl.io.files import UnusableError, everything_in, inside, read
 from refimpl.vectors.files.kinds import decode as decode_kind
 from refimpl.vectors.files.readmem import UnknownBitsError
 from refimpl.vectors.formats import FORMATS, labelled
@@ -18,7 +19,7 @@ from refimpl.vectors.write import MANIFEST
 
 def is_set(root: Path) -> bool:
     """Whether a directory is a set of ours: whether it has a manifest."""
-    return (root / MANIFEST).exists()
+    return os.path.lexists(root / MANIFEST)
 
 
 def read_manifest(root: Path) -> Manifest:
@@ -90,12 +91,15 @@ def every_file(manifest: Manifest) -> Iterator[VectorFile]:
 def verify_files(
     root: Path, manifest: Manifest, advance: Callable[[str], None] = lambda _: None
 ) -> int:
-    """Check the hash of every file that a manifest lists, and that kinds agree; return how many.
+    """Check the hash of every file that a manifest lists; return how many.
+
+    Whether kinds agree with each other, and with what is computed, ``recompute`` says.
 
     Raises
     ------
     UnusableError
-        If a file is not what the manifest says, or there is one that it does not list.
+        If a file is not what the manifest says, or there is a file, directory or link that it
+        does not list.
     """
     entries = list(every_file(manifest))
     for entry in entries:
@@ -103,9 +107,9 @@ def verify_files(
         check_hash(entry, read(place, f"{root} must hold {entry.path}, as its manifest says"))
         advance(entry.path)
     known = {MANIFEST, *(entry.path for entry in entries)}
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root).as_posix()
-        if not path.is_dir() and relative not in known:
+    known |= {str(above) for entry in entries for above in PurePosixPath(entry.path).parents}
+    for relative in everything_in(root):
+        if relative not in known:
             raise UnusableError(f"{root} must hold no {relative}: its manifest does not list it")
     return len(entries)
 

@@ -15,7 +15,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.bounds import Bound
 from refimpl.io.device import read_device
-from refimpl.io.files import UnusableError, inside
+from refimpl.io.files import UnusableError, inside, opened
 from refimpl.io.sets import changed, listed, read_tensor
 from refimpl.vectors.compare import Chunk, Comparison, compare
 from refimpl.vectors.files.numpy_file import HEADER_BYTES, npy_header
@@ -139,7 +139,7 @@ def _in_order(of: Physical) -> bool:
 def _npy_start(path: Path, of: Physical) -> tuple[int, bool]:
     """Where the elements of a .npy begin, its header and size checked."""
     try:
-        with path.open("rb") as file:
+        with opened(path, f"{path} must be a readable file") as file:
             head = file.read(HEADER_BYTES)
             size = file.seek(0, 2)
     except OSError as error:
@@ -199,7 +199,7 @@ def _pieces_of(path: Path, sizes: list[int], entry: VectorFile | None) -> Iterat
     """Pieces of a file; with an entry of the manifest, its SHA-256 is judged after the last."""
     digest = sha256()
     try:
-        with path.open("rb") as file:
+        with opened(path, f"{path} must be a readable file") as file:
             for size in sizes:
                 raw = _exactly(file, size, path)
                 digest.update(raw)
@@ -240,12 +240,8 @@ def _plain(path: Path, raw: bytes, of: Physical) -> Array:
 
 
 def _must_hold(path: Path, size: int, of: Physical) -> None:
-    try:
-        found = path.stat().st_size
-    except OSError as error:
-        raise UnusableError(f"{path} must be a readable file ({error.strerror})") from error
-    if path.is_dir():
-        raise UnusableError(f"{path} must be a readable file, not a directory")
+    with opened(path, f"{path} must be a readable file") as file:
+        found = file.seek(0, 2)
     if found != size:
         raise UnusableError(
             f"{path} must hold {of.words} words of {of.width_bits} bits, {size} bytes, not {found}"

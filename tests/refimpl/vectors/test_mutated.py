@@ -135,6 +135,16 @@ def rewrite(path, content):
     path.write_bytes(content)
 
 
+STRANGE = [
+    lambda root, path: path.symlink_to(root / "outside" / path.name),
+    lambda root, path: path.symlink_to("/dev/zero"),
+    lambda root, path: path.symlink_to(path.name),
+    lambda root, path: path.symlink_to("."),
+    lambda root, path: os.mkfifo(path),
+    lambda root, path: path.mkdir(),
+]
+
+
 def mutate(rng, root, only):
     """Change one file or name under a directory; the manifest more often than others."""
     files = sorted(path for path in (root / only).rglob("*") if path.is_file())
@@ -150,12 +160,9 @@ def mutate(rng, root, only):
         rewrite(other, mine)
     elif kind < 0.86:
         path.unlink()
-    elif kind < 0.92:
+    elif kind < 0.94:
         path.unlink()
-        path.symlink_to(root / "outside" / path.name)
-    elif kind < 0.96:
-        path.unlink()
-        path.mkdir()
+        rng.choice(STRANGE)(root, path)
     else:
         path.rename(path.with_name(path.name + "x"))
 
