@@ -5,8 +5,8 @@
                   ``rounding`` says; ``interpolation`` takes the nearest entry (ties upwards), the
                   one below (truncated), or the line between two (linear), e + (e' − e)·rest, each
                   operation in binary64 and the result rounded to the format
-    "piecewise"   2^index_bits pieces of [low, high]; in each, slope·(x − start) + value, slope and
-                  value rounded to the format, one rounding after each operation
+    "piecewise"   2^index_bits pieces of [low, high]; in each, slope·(x − start) + value, x − start
+                  in binary64; slope, product and sum each in binary64, then rounded to the format
     "pow2_shift"  exp only: t = R(x·R(log₂e)), n = ⌊t⌋, R(2^n·(1 + (t − n))): a shift, an addition
     "user_table"  the entries are the case's own tensor; index and interpolation as in "table"
 

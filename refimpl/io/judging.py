@@ -21,9 +21,9 @@ from refimpl.vectors.explain import Evidence, Suspects, case_of, explain, no_sus
 from refimpl.vectors.files.readmem import UnknownBitsError
 from refimpl.vectors.formats import FORMATS, labelled
 from refimpl.vectors.manifest import CaseEntry, Manifest, SequenceEntry, StepEntry, Tensor
-from refimpl.vectors.memory import Plan, judge_memory, mask_bytes, steps_of_entry
+from refimpl.vectors.memory import Plan, Step, judge_memory, mask_bytes, steps_of_entry
 from refimpl.vectors.patterns import blocks_of, tiles_of
-from refimpl.vectors.physical import padded
+from refimpl.vectors.physical import nans_of, padded
 from refimpl.vectors.report import CaseReport
 from refimpl.vectors.shrink import Shrunk, shrink
 from refimpl.vectors.stages import stages
@@ -108,7 +108,7 @@ def _memory_verdict(court: Court, sequence: SequenceEntry, step: StepEntry) -> V
         return unknown_bits(names, sequence.memory_words, str(error))
     entry = court.entry(step.case)
     laid = steps_of_entry(sequence, step, entry, golden_images(court.golden, step))
-    masks = {t.name: mask_bytes(t.physical) for t in entry.tensors if padded(t.physical)}
+    masks = dict(_masks(laid, dumped, entry, sequence.word_bytes))
     plan = Plan(word_bytes=sequence.word_bytes, base=sequence.base)
     found = judge_memory(laid, dumped, masks, plan)
     said = "; ".join(
@@ -125,6 +125,22 @@ def _memory_verdict(court: Court, sequence: SequenceEntry, step: StepEntry) -> V
         wrong=sum(each.wrong_words for each in found),
         note=f": {said}" if said else "",
     )
+
+
+def _masks(
+    laid: Step, dumped: bytes, entry: CaseEntry, word_bytes: int
+) -> Iterator[tuple[str, bytes]]:
+    """Bits of each tensor that nobody may compare: pads, and NaNs of an output that both have."""
+    tensors = {tensor.name: tensor for tensor in entry.tensors}
+    for region in laid.regions:
+        of, start = tensors[region.tensor].physical, region.start * word_bytes
+        mask = mask_bytes(of) if padded(of) else b""
+        if region.role == "output" and of.form.floating:
+            place = slice(start, start + of.words * of.word_bytes)
+            nans = nans_of(laid.after[place], dumped[place], of)
+            both = zip(nans, mask.ljust(len(nans), b"\0"), strict=True)
+            mask = bytes(left | right for left, right in both)
+        yield region.tensor, mask
 
 
 def shrink_case(court: Court, entries: list[CaseEntry]) -> tuple[Shrunk, CaseEntry, Case]:

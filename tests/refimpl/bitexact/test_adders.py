@@ -216,3 +216,10 @@ def test_the_text_names_the_class():
     for name, adders in CLASSES.items():
         assert (adders.text == BINARY32.text) == (name == "binary32")
     assert set(ACCUMULATORS) == {"fp32", "bf16", "fp16"}
+
+
+@pytest.mark.parametrize("rounding", ["truncate", "upward", "downward"])
+def test_a_device_that_rounds_in_one_direction_errs_by_twice_as_much(rounding):
+    one_way = adders_of({"rounding": rounding})
+    assert one_way.unit == 2 * BINARY32.unit
+    assert "rounded in any direction" in one_way.text

@@ -245,6 +245,51 @@ def test_a_subnormal_factor_of_the_attributes_is_read_as_zero():
         assert decode(found["scaled_sum"]).any() == seen
 
 
+def test_a_branch_that_was_normalised_is_read_by_the_sum_that_flushes():
+    """Statistics keep what is subnormal in fp16; the sum of both branches reads it as zero."""
+    case = case_of("xvolution_training", "fp16")
+    small = {f"{name}_{end}": scaled(case.tensors[f"{name}_{end}"], 2.0**-14)
+             for name in ("gamma", "beta") for end in "ca"}  # fmt: skip
+    records = {
+        "accumulation": {"format": "fp16", "product": "fused", **FLUSH},
+        "accumulation_statistics": {"format": "fp16", "product": "fused"},
+    }
+    attributes = {**case.attributes, **records}
+    found = PIPELINES["xvolution_training", "fp16"]({**case.tensors, **small}, attributes)
+    names = [f"{branch}_norm_output" for branch in ("conv", "attention")]
+    assert all(has_subnormals(found[name]) for name in names)
+    conv, attention = (read(found[name]).reshape(-1) for name in names)
+    expected = [
+        float(fractions_model.nearest(a + b, FORMATS["fp16"], flush=True))
+        for a, b in zip(conv, attention, strict=True)
+    ]
+    assert decode(found["output"]).reshape(-1).tolist() == expected
+
+
+OWN = [
+    ("xvolution", "conv_scaled", "output"),
+    ("batch_norm", "factor", "scaled"),
+    ("batch_norm", "scaled", "output"),
+    ("pssa_backward", "dproduct", "dx"),
+    ("xvolution_backward", "conv_dx", "dx"),
+]
+
+
+@pytest.mark.parametrize(("operator", "own", "stage"), OWN)
+def test_what_a_device_left_is_read_like_any_operand(operator, own, stage):
+    """A device's own subnormal numbers count as zeros for the stage after them."""
+    case = case_of(operator, "fp16")
+    narrow = {key: {**FLUSH, "format": "fp16", "product": "fused"} for key in SUMS[operator]}
+    again = replace(case, attributes={**case.attributes, **narrow})
+    found = PIPELINES[operator, "fp16"](again.tensors, again.attributes)
+    assert format_of(found[own]).name == "fp16"
+    subnormal, zeros = with_subnormals(found[own], 3)
+    left, right = (
+        recompute(stage, {**found, own: each}, again).array for each in (subnormal, zeros)
+    )
+    np.testing.assert_array_equal(words_of(left), words_of(right))
+
+
 def test_the_gradient_of_a_scale_reads_a_flushed_output_as_zero():
     case = case_of("xvolution_backward", "fp16")
     small = {f"w_{end}": scaled(case.tensors[f"w_{end}"], 2.0**-15) for end in "ca"}

@@ -1,5 +1,6 @@
 """NaN in sets of every operator and float format: the label stays, and any NaN equals any NaN."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from refimpl.bitexact.operators import ALL_OPERATORS, FLOAT_ARITHMETICS
 from refimpl.vectors.case import Choices
 from refimpl.vectors.files.kinds import encode
 from refimpl.vectors.formats import QUIET_NANS, bits_of, from_bits, is_nan
+from refimpl.vectors.memory import Plan, run_in_one_memory
 from refimpl.vectors.stages import stages
 from refimpl.vectors.stimuli import Sizes, random_cases
 from refimpl.vectors.write import About, Written, set_files
@@ -92,3 +94,48 @@ def test_a_device_may_leave_any_nan_but_no_number_in_its_place(written, kind, tm
             bad = [each for each in report.verdicts if not each.passed]
             assert seen > 0
             assert bool(bad) == (turn == "number"), (entry.id, turn)
+
+
+@pytest.mark.parametrize("layout", ["nchw", "nchw4c"])
+def test_a_memory_may_hold_any_nan_of_an_output_and_no_other_input(written, layout, tmp_path):
+    """After each step of a sequence: lanes two and two, with the pads of a blocked layout."""
+    _, cases, _ = written
+    files = set_files(
+        cases[:3],
+        about=About(command="c", tool_version="0"),
+        written=Written(layout=layout, lanes=2),
+        sequencer=lambda entries, arrays: run_in_one_memory(entries, arrays, plan=Plan()),
+    )
+    io.write_directory(tmp_path / "golden", files)
+    manifest = io.read_manifest(tmp_path / "golden")
+    (sequence,) = manifest.sequences
+    tensors = {case.id: {each.name: each for each in case.tensors} for case in manifest.cases}
+    court = io.Court(golden=tmp_path / "golden", device=tmp_path / "device", manifest=manifest)
+    for role, number, passes in (
+        ("output", None, True), ("output", 0x11, False), ("input", None, False)
+    ):  # fmt: skip
+        shutil.rmtree(tmp_path / "device", ignore_errors=True)
+        shutil.copytree(tmp_path / "golden" / sequence.id, tmp_path / "device" / sequence.id)
+        for step in sequence.steps:
+            path = tmp_path / "device" / sequence.id / step.id / "after.bin"
+            memory = bytearray(path.read_bytes())
+            for region in step.regions:
+                tensor = tensors[step.case][region.tensor]
+                if tensor.role == role:
+                    replace_nans(memory, region, tensor, sequence, number)
+            path.write_bytes(memory)
+        report = io.judge_sequence(court, sequence)
+        assert [each.passed for each in report.verdicts] == [passes] * len(sequence.steps)
+
+
+def replace_nans(memory, region, tensor, sequence, number):
+    of = FORMATS[tensor.format]
+    start = (region.address - sequence.base) * sequence.word_bytes
+    size = tensor.physical.words * tensor.physical.word_bytes
+    words = np.frombuffer(bytes(memory[start : start + size]), of.word).copy()
+    nans = np.isnan(decode(from_words(words, of)))
+    if tensor.name in ("x", "output", "product"):
+        assert nans.any()
+    quiet = QUIET_NANS[tensor.format]
+    words[nans] = number or (quiet if tensor.role == "input" else OTHER_NANS[tensor.format])
+    memory[start : start + size] = words.tobytes()
