@@ -203,7 +203,8 @@ def rounding_rule(name: str) -> Callable[[Array, Array], Array]:
 
 def _rule(name: str) -> Rule:
     if name not in _RULES:
-        raise ValueError(f"rounding must be one of {', '.join(_RULES)}, not {name!r}")
+        known = _RULES if name == FLOAT_RULE else ROUNDINGS
+        raise ValueError(f"rounding must be one of {', '.join(known)}, not {name!r}")
     return _RULES[name]
 
 

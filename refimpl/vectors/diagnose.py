@@ -2,10 +2,12 @@
 
 Every applicable variant is run on the case, and its stages are held against those that the device
 left. One that gives all of them names the fault; the others are ranked by the share of wrong
-elements that they explain without spoiling a right one.
+elements that they explain without spoiling a right one. Of a large case only those are run whole
+that explain a channel with a wrong element.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import NamedTuple
@@ -13,13 +15,19 @@ from typing import NamedTuple
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.bitexact.call import groups_of
+from refimpl.bitexact.operators import OPERATORS
 from refimpl.vectors.case import Case
 from refimpl.vectors.convolutions import convolutions_of
+from refimpl.vectors.element import AFTER_SUM, one_output
 from refimpl.vectors.formats import bits_of, is_nan
 from refimpl.vectors.variants import Variant, applicable, run
 from refimpl.vectors.wires import form_of
 
 MOST_PRODUCTS = 2**27  # ours: a variant that takes longer is not tried
+MOST_AT_ONCE = (
+    2**20
+)  # ours: products of a case whose variants are not looked at in one channel first
 NEAR = 0.5  # ours: a variant that explains less of the wrong elements is not worth a line
 
 
@@ -72,21 +80,62 @@ def diagnose(
         return []
     known = applicable(case) if variants is None else variants
     tried = [Suspect(each.name, each.says, partial(run, each)) for each in known]
+    if products(case) > MOST_AT_ONCE:
+        part = _one_channel(case, left, wrong)
+        if part is not None:
+            tried = [each for each in tried if _explained(each, *part) >= NEAR]
     findings = []
     for suspect in (*tried, *suspects):
+        explained = _explained(suspect, case, left, wrong)
+        if explained >= NEAR:
+            findings.append(Finding(suspect.name, suspect.says, explained))
+    return sorted(findings, key=lambda finding: (-finding.explained, finding.name))
+
+
+def _explained(
+    suspect: Suspect, case: Case, left: Mapping[str, Array], wrong: Mapping[str, Array]
+) -> float:
+    """The share of wrong elements that a suspect explains, less those that it spoils."""
+    try:
         with np.errstate(all="ignore"):  # infinities and NaNs are results here
             computed = suspect.run(case)
-        judged = {name: array for name, array in left.items() if not _unshown(name, computed)}
-        total = sum(int(wrong[name].sum()) for name in judged)
-        explained = 0
-        for name, array in judged.items():
-            if name not in computed or computed[name].shape != array.shape:
-                continue
-            other = _differs(computed[name], array, case, name)
-            explained += int((wrong[name] & ~other).sum()) - int((~wrong[name] & other).sum())
-        if total and explained / total >= NEAR:
-            findings.append(Finding(suspect.name, suspect.says, explained / total))
-    return sorted(findings, key=lambda finding: (-finding.explained, finding.name))
+    except ValueError:  # a record of the case does not go with what this one declares
+        return 0.0
+    judged = {name: array for name, array in left.items() if not _unshown(name, computed)}
+    total = sum(int(wrong[name].sum()) for name in judged)
+    explained = 0
+    for name, array in judged.items():
+        if name not in computed or computed[name].shape != array.shape:
+            continue
+        other = _differs(computed[name], array, case, name)
+        explained += int((wrong[name] & ~other).sum()) - int((~wrong[name] & other).sum())
+    return explained / total if total else 0.0
+
+
+def _one_channel(
+    case: Case, left: Mapping[str, Array], wrong: Mapping[str, Array]
+) -> tuple[Case, dict[str, Array], dict[str, Array]] | None:
+    """The image and output channel of a wrong element, alone: a case, what is left, what is wrong.
+
+    None where images or outputs are not apart, or nothing after a sum is wrong.
+    """
+    if case.operator not in OPERATORS or groups_of(case.attributes) > 1:
+        return None
+    after = [name for name in left if name.endswith(AFTER_SUM) and wrong[name].any()]
+    if not after:
+        return None
+    n, o = (int(at) for at in np.argwhere(wrong[after[-1]])[0][:2])
+    image = case.tensors["x"][n : n + 1]
+    part = replace(case, tensors={**case.tensors, **one_output(case, o), "x": image})
+
+    def own(name: str, array: Array) -> Array:
+        if name.endswith((*AFTER_SUM, "scaled", "partial_sums")) or "partial_" in name:
+            return array[..., n : n + 1, o : o + 1, :, :]
+        return array[n : n + 1]
+
+    both = ({name: own(name, each) for name, each in arrays.items()} for arrays in (left, wrong))
+    mine, bad = both
+    return part, mine, bad
 
 
 def _unshown(name: str, computed: Mapping[str, Array]) -> bool:

@@ -200,7 +200,7 @@ def _crop(case: Case, golden: Mapping[str, Array], stage: str, index: Index) -> 
     n, o = index[-4:-2]
     tensors = {**case.tensors, "x": x[n : n + 1][:, :, kept[0]][:, :, :, kept[1]]}
     if groups_of(case.attributes) == 1:
-        tensors |= _one_output(case, o)
+        tensors |= one_output(case, o)
         o = 0
     names = {name: name for name, array in golden.items() if array.shape == golden[stage].shape}
     names = {name: name for name in names if name.endswith((*AFTER_SUM, "scaled"))} | {stage: stage}
@@ -208,8 +208,8 @@ def _crop(case: Case, golden: Mapping[str, Array], stage: str, index: Index) -> 
     return Part(part, (*index[:-4], 0, o, *at), names, "the rows and columns it reads are kept")
 
 
-def _one_output(case: Case, o: int) -> dict[str, Array]:
-    """Kernels, biases and factors of one output channel."""
+def one_output(case: Case, o: int) -> dict[str, Array]:
+    """Kernels, biases and factors of one output channel, of a case without groups."""
     found = {}
     for each in convolutions_of(case):
         count = len(case.tensors[each.kernels])

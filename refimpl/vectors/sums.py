@@ -69,9 +69,18 @@ def columns_of(each: Convolution, arrays: Arrays, case: Case, source: str, group
 
 
 def accumulated(
-    each: Convolution, case: Case, arrays: Arrays, source: str, taps: int | None = None
+    each: Convolution,
+    case: Case,
+    arrays: Arrays,
+    source: str,
+    taps: int | None = None,
+    *,
+    backwards: bool = False,
 ) -> Stages:
-    """Stages of the sum over the first ``taps`` taps, or all: its passes, and the accumulator."""
+    """Stages of the sum over the first ``taps`` taps, or all: its passes, and the accumulator.
+
+    ``backwards`` sums floats from the last tap to the first.
+    """
     rows = rows_of(each, arrays, case)[:, :taps]
     output = geometry(each, arrays, case.attributes).output
     shape = (len(arrays[source]), len(rows), *output)
@@ -79,7 +88,11 @@ def accumulated(
     for group in range(groups_of(case.attributes)):
         own = outputs_of(group, len(rows), case)
         columns = columns_of(each, arrays, case, source, group)[:, :taps]
-        parts.append(_one_by_one(each, case, arrays, (rows[own], columns), own))
+        if backwards:
+            rows_own, columns = rows[own][:, ::-1], columns[:, ::-1]
+        else:
+            rows_own = rows[own]
+        parts.append(_one_by_one(each, case, arrays, (rows_own, columns), own))
     return {
         name: np.concatenate([part[name] for part in parts], axis=1).reshape(shape)
         for name in parts[0]
