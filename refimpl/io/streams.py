@@ -1,7 +1,7 @@
 """Golden and device files side by side, a run of elements at a time, in bounded memory.
 
 A ``.npy`` is compared with the golden ``.npy``, a ``.bin`` or ``.hex`` with the golden one in the
-same layout; only where the set lacks that one, or a dump has comments or addresses, is a whole
+same layout; only where the set lacks that one, or a dump has its words in another order, is a whole
 tensor in memory. The golden file's SHA-256 is taken as it is read, and judged at the end.
 """
 
@@ -19,7 +19,13 @@ from refimpl.io.files import UnusableError, inside, opened
 from refimpl.io.sets import changed, listed, read_tensor
 from refimpl.vectors.compare import Chunk, Comparison, compare
 from refimpl.vectors.files.numpy_file import HEADER_BYTES, npy_header
-from refimpl.vectors.files.readmem import from_plain_hex
+from refimpl.vectors.files.readmem import (
+    PIECE,
+    UnknownBitsError,
+    from_plain_hex,
+    in_order,
+    runs_of,
+)
 from refimpl.vectors.files.words import from_words
 from refimpl.vectors.formats import must_fit
 from refimpl.vectors.layouts import to_physical
@@ -91,6 +97,8 @@ def _device_runs(path: Path, kind: str, tensor: Tensor, run: int) -> Reading:
             return Reading(_sliced(read_device(path, kind, tensor).reshape(-1), run), logical=True)
         return Reading(_npy_runs(path, of, start, run, None), logical=True)
     if kind == "hex" and not _is_plain(path, of):
+        if _is_in_order(path, of):
+            return Reading(_dump_runs(path, of, run), logical=False)
         whole = to_physical(read_device(path, kind, tensor), of.layout)
         return Reading(_sliced(whole, run), logical=False)
     if kind == "bin":
@@ -227,9 +235,59 @@ def _is_plain(path: Path, of: Physical) -> bool:
         raise UnusableError(f"{path} must be a readable file ({error.strerror})") from error
     pieces = _pieces_of(path, _pieces(of.words, STEP, line), None)
     try:
-        return all(from_plain_hex(raw, of.width_bits) is not None for raw in pieces)
+        return all(
+            from_plain_hex(raw, of.width_bits, at * STEP) is not None
+            for at, raw in enumerate(pieces)
+        )
     except ValueError as error:
         raise UnusableError(f"{path} {error}") from error
+
+
+def _is_in_order(path: Path, of: Physical) -> bool:
+    """Whether a dump with comments, addresses or underscores has its words in order."""
+    try:
+        return in_order(runs_of(_text_of(path), of.width_bits), of.words)
+    except UnknownBitsError:
+        raise
+    except ValueError as error:
+        raise UnusableError(f"{path} {error}") from error
+
+
+def _dump_runs(path: Path, of: Physical, run: int) -> Iterator[Array]:
+    """Runs of the elements of a dump whose words are in order, and driven."""
+    words, left = run // of.lanes, of.elements
+    for packed in _regrouped(
+        (each.words for each in runs_of(_text_of(path), of.width_bits)), words
+    ):
+        count = min(left, len(packed) * of.lanes)
+        yield from_words(packed, of.form, of.lanes, count)
+        left -= count
+
+
+def _regrouped(arrays: Iterator[Array], rows: int) -> Iterator[Array]:
+    """The same rows, so many at a time."""
+    kept: list[Array] = []
+    for array in arrays:
+        kept.append(array)
+        if sum(map(len, kept)) >= rows:
+            whole = np.concatenate(kept)
+            full = len(whole) // rows * rows
+            yield from _sliced(whole[:full], rows)
+            kept = [whole[full:]]
+    rest = np.concatenate(kept) if kept else np.empty((0, 1), np.uint8)
+    if len(rest):
+        yield rest
+
+
+def _text_of(path: Path) -> Iterator[bytes]:
+    """A file's bytes, a piece at a time."""
+    otherwise = f"{path} must be a readable file"
+    with opened(path, otherwise) as file:
+        try:
+            while piece := file.read(PIECE):
+                yield piece
+        except OSError as error:
+            raise UnusableError(f"{otherwise} ({error.strerror})") from error
 
 
 def _plain(path: Path, raw: bytes, of: Physical) -> Array:

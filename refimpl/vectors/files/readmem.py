@@ -3,18 +3,26 @@
 Simulators zero-extend short words, fill what a short file leaves with x or with 0, and call a
 minus sign a syntax error; so the files have exactly so many words of exactly so many digits. Read
 back: comments, ``@address`` and underscores as the standard has them; x and z digits are what a
-device never drove, and are told apart from words that are wrong.
+device never drove, and are told apart from words that are wrong. A dump that ``$writememh`` left
+begins with a comment: it is read in pieces all the same, in bounded memory (``runs_of``).
 
-Source: IEEE 1364-2005, section 17.2.9.
+Source: IEEE 1364-2005, sections 3.3 (comments) and 17.2.9.
 """
 
 import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from refimpl.arrays import Array
 
-COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+COMMENT = re.compile(rb"//[^\n]*\n|/\*.*?\*/", re.DOTALL)
+BEGUN = re.compile(rb"//|/\*|/\Z")  # a comment that goes on in the next piece
+ADDRESS = re.compile(rb"@[0-9a-fA-F_]{1,16}")
+SPACE = (b" ", b"\n", b"\t", b"\r", b"\v", b"\f")
+PIECE = 2**18  # ours: bytes of text at a time
+LONGEST_WORD = 2**16  # ours: 1024 lanes of 64 bits are 16384 digits, with room for underscores
 HEX = frozenset("0123456789abcdef")
 
 
@@ -32,6 +40,30 @@ def to_hex(words: Array, width_bits: int) -> bytes:
     return lines.tobytes()
 
 
+class Run(NamedTuple):
+    """Words of a dump one after another: the address of the first, and their bytes (k, bytes).
+
+    ``undriven`` has ones where digits are x or z (None: nowhere), ``said`` is the first such word
+    as it was written. ``addressed`` says whether the dump has had an address so far.
+    """
+
+    address: int
+    words: Array
+    undriven: Array | None
+    said: str
+    addressed: bool
+
+    @property
+    def end(self) -> int:
+        """The address after the last word."""
+        return self.address + len(self.words)
+
+    @property
+    def unknown(self) -> Array:
+        """Places of the words that have x or z digits."""
+        return np.flatnonzero([] if self.undriven is None else self.undriven.any(axis=1))
+
+
 def from_hex(text: str, count: int, width_bits: int) -> Array:
     """Words (count, bytes) of a hex dump.
 
@@ -42,14 +74,70 @@ def from_hex(text: str, count: int, width_bits: int) -> Array:
     UnknownBitsError
         If a word has x or z digits, or an address was skipped.
     """
-    plain = from_plain_hex(text.encode("ascii", "replace"), width_bits)
+    raw = text.encode("ascii", "replace")
+    plain = from_plain_hex(raw, width_bits)
     if plain is not None and len(plain) == count:
         return plain
-    return _numbers(_placed(COMMENT.sub(" ", text).split(), count), width_bits)
+    pieces = (raw[at : at + PIECE] for at in range(0, len(raw), PIECE))
+    return _placed(list(runs_of(pieces, width_bits)), count)
 
 
-def from_plain_hex(raw: bytes, width_bits: int) -> Array | None:
-    """Words of lines of exactly so many hex digits; None if the text is anything else."""
+def runs_of(pieces: Iterable[bytes], width_bits: int) -> Iterator[Run]:
+    """Words of a dump as they stand in it, some at a time, whatever pieces its text comes in.
+
+    Raises
+    ------
+    ValueError
+        If a word is not hex or too wide, or an address is none.
+    """
+    at, addressed = 0, False
+    for text in _without_comments(pieces):
+        words: list[bytes] = []
+        tokens = text.split()
+        if b"@" not in text:
+            words = tokens
+            tokens = []
+        for token in tokens:
+            if not token.startswith(b"@"):
+                words.append(token)
+                continue
+            addressed, to = True, _address(token)
+            if to != at + len(words):
+                yield from _run(words, at, width_bits, addressed=True)
+                words, at = [], to
+        yield from _run(words, at, width_bits, addressed=addressed)
+        at += len(words)
+
+
+def in_order(runs: Iterable[Run], count: int) -> bool:
+    """Whether a dump has exactly ``count`` words in the order of their addresses.
+
+    Then it need not be held whole.
+
+    Raises
+    ------
+    UnknownBitsError
+        If it has, and one has x or z digits.
+    """
+    at, found, first = 0, 0, ""
+    for run in runs:
+        if run.address != at:
+            return False
+        at = run.end
+        unknown = run.unknown
+        if len(unknown) and not found:
+            first = f"word {run.address + unknown[0]} is {run.said}"
+        found += len(unknown)
+    if at == count and found:
+        raise _never_driven(first, found)
+    return at == count
+
+
+def from_plain_hex(raw: bytes, width_bits: int, first: int = 0) -> Array | None:
+    """Words of lines of exactly so many hex digits; None if the text is anything else.
+
+    ``first`` is what the first word is called in an error.
+    """
     digits = -(-width_bits // 4)
     if len(raw) % (digits + 1):
         return None
@@ -57,10 +145,10 @@ def from_plain_hex(raw: bytes, width_bits: int) -> Array | None:
     values = VALUES[lines[:, :digits]]
     if (lines[:, digits] != ord("\n")).any() or (values > 15).any():
         return None
-    return words_of_digits(values, width_bits)
+    return words_of_digits(values, width_bits, first)
 
 
-def words_of_digits(values: Array, width_bits: int) -> Array:
+def words_of_digits(values: Array, width_bits: int, first: int = 0) -> Array:
     """Words (count, bytes) of digits (count, digits) 0 … 15, the highest first.
 
     Raises
@@ -72,51 +160,114 @@ def words_of_digits(values: Array, width_bits: int) -> Array:
     if spare and len(values):
         over = np.flatnonzero(values[:, 0] >> (4 - spare))
         if len(over):
-            raise ValueError(f"word {over[0]} must be at most {width_bits} bits wide")
+            raise ValueError(f"word {first + over[0]} must be at most {width_bits} bits wide")
     even = values if values.shape[1] % 2 == 0 else np.pad(values, ((0, 0), (1, 0)))
     return np.ascontiguousarray(((even[:, 0::2] << 4) | even[:, 1::2])[:, ::-1])
 
 
-def _placed(tokens: list[str], count: int) -> list[str]:
-    """Words by address: ``@1f`` says where the next ones go."""
-    if not any(token.startswith("@") for token in tokens):
-        if len(tokens) != count:
-            raise ValueError(f"must hold {count} hex words, not {len(tokens)}")
-        return tokens
-    placed, at = {}, 0
-    for token in tokens:
-        if token.startswith("@"):
-            if not re.fullmatch(r"@[0-9a-fA-F_]{1,16}", token):
-                raise ValueError(f"an address must be as @1f, not {token[:20]!r}")
-            at = int(token[1:].replace("_", "") or "0", 16)
-            continue
-        if at >= count:
-            raise ValueError(f"must hold {count} hex words, not one at address {at:#x}")
-        placed[at] = token
-        at += 1
-    missing = next((at for at in range(count) if at not in placed), None)
+def _placed(runs: list[Run], count: int) -> Array:
+    """Words by address; what is written twice is what was written last."""
+    total = sum(len(run.words) for run in runs)
+    if not any(run.addressed for run in runs) and total != count:
+        raise ValueError(f"must hold {count} hex words, not {total}")
+    for run in runs:
+        if run.end > count:
+            beyond = max(run.address, count)
+            raise ValueError(f"must hold {count} hex words, not one at address {beyond:#x}")
+    missing = _first_missing(runs, count)
     if missing is not None:
         raise UnknownBitsError(f"word {missing} is at no address: the device never wrote it")
-    return [placed[at] for at in range(count)]
+    width = runs[0].words.shape[1] if runs else 1
+    words = np.empty((count, width), np.uint8)
+    unknown = np.zeros(count, bool)
+    for run in runs:
+        words[run.address : run.end] = run.words
+        unknown[run.address : run.end] = False
+        unknown[run.address + run.unknown] = True
+    at = np.flatnonzero(unknown)
+    if len(at):
+        said = {run.address + run.unknown[0]: run.said for run in runs if len(run.unknown)}
+        raise _never_driven(f"word {at[0]} is {said.get(at[0], 'x')}", len(at))
+    return words
 
 
-def _numbers(tokens: list[str], width_bits: int) -> Array:
-    digits = -(-width_bits // 4)
-    words = [token.replace("_", "").lower() for token in tokens]
-    unknown = [at for at, word in enumerate(words) if _undriven(word, digits)]
-    if unknown:
-        raise UnknownBitsError(
-            f"word {unknown[0]} is {tokens[unknown[0]]}: bits the device never drove"
-            + (f", and {len(unknown) - 1} more words" if len(unknown) > 1 else "")
+def _first_missing(runs: list[Run], count: int) -> int | None:
+    at = 0
+    for run in sorted(runs, key=lambda run: run.address):
+        if run.address > at:
+            return at
+        at = max(at, run.end)
+    return at if at < count else None
+
+
+def _never_driven(first: str, count: int) -> UnknownBitsError:
+    more = f", and {count - 1} more words" if count > 1 else ""
+    return UnknownBitsError(f"{first}: bits the device never drove{more}")
+
+
+def _without_comments(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The text of a dump in pieces that end between words; a comment is a space."""
+    left = b""
+    for piece in pieces:
+        text = COMMENT.sub(b" ", left + piece)
+        begun = BEGUN.search(text)
+        end = len(text) if begun is None else begun.start()
+        text, begun_with = text[:end], text[end:]
+        if len(begun_with) > 2:  # only how a comment began, and whether it may be about to end
+            ending = begun_with.startswith(b"/*") and begun_with.endswith(b"*")
+            begun_with = begun_with[:2] + (b"*" if ending else b"")
+        cut = 1 + max(text.rfind(space) for space in SPACE)
+        yield text[:cut]
+        left = text[cut:] + begun_with
+        if len(left) > LONGEST_WORD:
+            raise ValueError(f"a word must have at most {LONGEST_WORD} characters")
+    yield re.sub(rb"//.*", b"", left)
+
+
+def _address(token: bytes) -> int:
+    if not ADDRESS.fullmatch(token):
+        raise ValueError(
+            f"an address must be as @1f, not {token[:20].decode('ascii', 'replace')!r}"
         )
+    return int(token[1:].replace(b"_", b"") or b"0", 16)
+
+
+def _run(tokens: list[bytes], address: int, width_bits: int, *, addressed: bool) -> Iterator[Run]:
+    """Words as numbers: all at once if they are of the full width, or else one by one."""
+    if not tokens:
+        return
+    plain = from_plain_hex(b"\n".join(tokens) + b"\n", width_bits, address)
+    if plain is not None:
+        yield Run(address, plain, None, "", addressed)
+        return
+    digits = -(-width_bits // 4)
+    texts = [token.decode("ascii", "replace") for token in tokens]
+    words = [text.replace("_", "").lower() for text in texts]
+    unknown = [at for at, word in enumerate(words) if _undriven(word, digits)]
+    for at in unknown:
+        words[at] = words[at].rjust(digits, words[at][0] if words[at][0] in "xz" else "0")[-digits:]
+    known = set(unknown)
     for at, word in enumerate(words):
-        if not 1 <= len(word) <= digits or not set(word) <= HEX:
+        if at not in known and not (1 <= len(word) <= digits and set(word) <= HEX):
             raise ValueError(
-                f"word {at} must be at most {digits} hex digits, not {tokens[at][:20]!r}"
+                f"word {address + at} must be at most {digits} hex digits, not {texts[at][:20]!r}"
             )
     joined = "".join(word.rjust(digits, "0") for word in words).encode()
     values = VALUES[np.frombuffer(joined, np.uint8).reshape(len(words), digits)]
-    return words_of_digits(values, width_bits)
+    driven = words_of_digits(np.where(values > 15, 0, values), width_bits, address)
+    if not unknown:
+        yield Run(address, driven, None, "", addressed)
+        return
+    ones = words_of_digits(np.where(values > 15, _full(width_bits), 0).astype(np.uint8), width_bits)
+    yield Run(address, driven, ones, texts[unknown[0]], addressed)
+
+
+def _full(width_bits: int) -> Array:
+    """Digits of a word of ones."""
+    digits = -(-width_bits // 4)
+    full = np.full(digits, 15, np.uint8)
+    full[0] = (1 << (width_bits - 4 * (digits - 1))) - 1
+    return full
 
 
 def _undriven(word: str, digits: int) -> bool:
