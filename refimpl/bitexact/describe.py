@@ -18,6 +18,7 @@ from refimpl.bitexact.describe_parts import (
     shift_text,
     softmax_text,
 )
+from refimpl.bitexact.float_operators import scalar
 from refimpl.bitexact.formats import Cast, cast_of, default_cast, format_named
 from refimpl.bitexact.integer_sum import integer_accumulator
 from refimpl.bitexact.normalisation import eps_of, rsqrt_of
@@ -131,10 +132,11 @@ def _normalised(attributes: Attributes, statistics: str) -> dict[str, str]:
 
 def _attention(arithmetic: str, attributes: Attributes) -> dict[str, Any]:
     """Attention in floats, around its sums."""
+    of = accumulation_of(attributes, "accumulation_scores", loops="d")
     declared = {
         "projections": f"q, k and v {cast_text(default_cast(arithmetic))}",
-        "scaled_scores": f"R(scores*{real_text(attributes['scale'], Cast(format='fp32'))}), R that "
-        "of accumulation_scores",
+        "scaled_scores": f"R(scores*{scalar(attributes['scale'], of).item()!r}), R that of "
+        "accumulation_scores",
     }
     if attributes.get("normalise", "softmax") == "none":
         cast = cast_text(cast_of(attributes.get("probabilities"), arithmetic))
@@ -190,27 +192,28 @@ def _integer_attention(attributes: Attributes) -> dict[str, Any]:
             "saturated to the format of x"
         }
     declared = softmax_text(attributes, "uint8", integer=True)
-    fp32 = Cast(format="fp32")
     if attributes.get("softmax", {}).get("kind", "float") == "float":
-        scale = real_text(attributes["score_scale"], fp32)
+        scale = real_text(attributes["score_scale"], Cast(format="fp32"))
         declared["scaled_scores"] = f"R(fl32(scores)*{scale}), R that of the softmax"
     if sums_floats(attributes):
         of = accumulation_of(attributes, "accumulation_context", loops="t")
+        factor = scalar(attributes.get("output_factor", 1.0), of).item()
         declared |= {
             "accumulator_context": "none: the context is a sum of floats",
             "accumulation_context": of.recurrence(biased=False),
-            "output": f"R(context*{real_text(attributes.get('output_factor', 1.0), fp32)}), R that "
-            "of accumulation_context, to the nearest integer, ties to even, plus z_y",
+            "output": f"R(context*{factor!r}), R that of accumulation_context, to the nearest "
+            "integer, ties to even, plus z_y",
         }
     return declared
 
 
 def _training(attributes: Attributes) -> dict[str, Any]:
     """How integer sums are normalised by the batch's statistics, and become integers again."""
-    factor = real_text(attributes["output_factor"], Cast(format="fp32"))
+    of = accumulation_of(attributes, "accumulation_statistics", loops="nij")
+    factor = scalar(attributes["output_factor"], of).item()
     return {
         "dequantised": "R(fl32(accumulator)*scale)",
         **_normalised(attributes, "batch"),
-        "output": f"R(R(conv + attention)*{factor}) to the nearest integer, ties to even, plus "
+        "output": f"R(R(conv + attention)*{factor!r}) to the nearest integer, ties to even, plus "
         "z_y ; R that of accumulation_statistics",
     }

@@ -5,7 +5,7 @@
     shift_product    product = cast(x·x')            rounded once, to the format of x by default
     pssa             shift_product, then conv2d on the product
     xvolution        each branch: scaled = R(R(biased·s) + t); output = cast(R(scaled_c + scaled_a))
-    xvolution_fused  one accumulator over x and the product
+    xvolution_fused  one accumulator over x and the product, each in its own format
 
 R rounds to the accumulator's format, in its declared way. Tensors may be of any float format, each
 its own. "output" and "product_cast" are casts (``formats.Cast``); by default to the format of x.
@@ -38,7 +38,16 @@ from refimpl.bitexact.call import (
     shifted,
 )
 from refimpl.bitexact.dense import convolve_binary32, pays
-from refimpl.bitexact.formats import Cast, cast_of, decode, encode, format_of, words_of
+from refimpl.bitexact.formats import (
+    Cast,
+    cast_of,
+    decode,
+    default_cast,
+    encode,
+    format_named,
+    format_of,
+    words_of,
+)
 from refimpl.bitexact.mac import Sums, accumulate, add_rounded
 from refimpl.bitexact.native import is_fused, is_plain
 from refimpl.ops.conv2d import ConvGeometry
@@ -88,8 +97,21 @@ def xvolution_fused_float(tensors: Tensors, attributes: Attributes) -> Stages:
     """Convolve [x; product] in one accumulator."""
     must_be_whole(attributes)
     products = shift_product_float(tensors, attributes)
-    both = np.concatenate([tensors["x"], products["product"]], axis=1)
+    both = joined(tensors["x"], products["product"], accumulation_of(attributes))
     return products | convolve(both, tensors, attributes, format_of(tensors["x"]).name)
+
+
+def joined(x: Array, product: Array, of: Accumulation) -> Array:
+    """[x; product] along channels; two formats as binary32, or binary64 where that holds not both.
+
+    Subnormal numbers are those of their own format: where they are flushed, it is done here.
+    """
+    formats = {format_of(each).name for each in (x, product)}
+    if len(formats) == 1:
+        return np.concatenate([x, product], axis=1)
+    narrow = all(format_named(name).bits <= 16 or name == "fp32" for name in formats)
+    wide = default_cast("fp32" if narrow else "fp64")
+    return np.concatenate([encode(operand(each, of), wide) for each in (x, product)], axis=1)
 
 
 def affine_float(x: Array, s: Array, t: Array, of: Accumulation) -> Array:

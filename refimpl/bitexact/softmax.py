@@ -33,6 +33,7 @@ from refimpl.bitexact.formats import (
     encode,
     format_named,
     format_of,
+    integer_format,
     integers_of,
     to_integers,
 )
@@ -73,6 +74,8 @@ def softmax_of(declared: Attributes, kind: str) -> Attributes:
         raise ValueError(
             f"a softmax must normalise by reciprocal or divide, not {declared['normalise']!r}"
         )
+    if kind == "integer":
+        integer_format(declared.get("format", "uint8"), "softmax.format of kind integer")
     return declared
 
 

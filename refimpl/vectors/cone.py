@@ -181,7 +181,7 @@ def _taps(
     """Products of the accumulator at (n, o, i, j), in the declared order."""
     n, o, i, j = index
     attributes, w = case.attributes, arrays[each.kernels]
-    where, x = geometry(each, arrays, attributes), input_of(each, arrays)
+    where, x = geometry(each, arrays, attributes), input_of(each, arrays, attributes)
     zeros, w_zero = zeros_of(each, arrays, attributes), attributes.get("w_zero", 0)
     name = f"{each.prefix}padded"
     known = {**arrays, name: padded_input(each, arrays, attributes)}

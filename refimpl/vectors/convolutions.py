@@ -13,7 +13,9 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.call import groups_of
-from refimpl.bitexact.operators import INTEGER_ARITHMETICS, geometry_of
+from refimpl.bitexact.float_operators import joined
+from refimpl.bitexact.formats import format_of
+from refimpl.bitexact.operators import INTEGER_ARITHMETICS, accumulation_of, geometry_of
 from refimpl.ops.conv2d import ConvGeometry
 from refimpl.vectors.case import Case
 from refimpl.vectors.im2col import to_columns
@@ -90,9 +92,14 @@ def convolution_of(case: Case, stage: str) -> Convolution | None:
     return next((each for each in found if stage.removeprefix(each.prefix) in steps), None)
 
 
-def input_of(convolution: Convolution, arrays: Mapping[str, Array]) -> Array:
+def input_of(
+    convolution: Convolution, arrays: Mapping[str, Array], attributes: Mapping[str, Any]
+) -> Array:
     """What is convolved (n, c, h, w), as it is stored: zero points still in it."""
-    return np.concatenate([arrays[name] for name in convolution.sources], axis=1)
+    parts = [arrays[name] for name in convolution.sources]
+    if len(parts) == 2 and format_of(parts[0]).kind == "float":
+        return joined(parts[0], parts[1], accumulation_of(attributes))
+    return np.concatenate(parts, axis=1)
 
 
 def zeros_of(
@@ -110,14 +117,16 @@ def geometry(
     convolution: Convolution, arrays: Mapping[str, Array], attributes: Mapping[str, Any]
 ) -> ConvGeometry:
     """Where it reads."""
-    return geometry_of(input_of(convolution, arrays), arrays[convolution.kernels], attributes)
+    return geometry_of(
+        input_of(convolution, arrays, attributes), arrays[convolution.kernels], attributes
+    )
 
 
 def padded_input(
     convolution: Convolution, arrays: Mapping[str, Array], attributes: Mapping[str, Any]
 ) -> Array:
     """What is convolved with its padding around it: each channel's zero point, the real value 0."""
-    x = input_of(convolution, arrays)
+    x = input_of(convolution, arrays, attributes)
     (top, left), (height, width) = geometry(convolution, arrays, attributes).padding, x.shape[2:]
     zeros = zeros_of(convolution, arrays, attributes).astype(x.dtype)
     wide = np.empty((*x.shape[:2], height + 2 * top, width + 2 * left), x.dtype)

@@ -247,13 +247,11 @@ def _rules() -> Iterator[Rule]:
         "by a table or by pieces",
         among(".kind", *TABLES),
     )
+    yield rule(
+        of(FUNCTIONS, "rounding"), "by entries that are computed", among(".kind", *TABLES[:2])
+    )
     yield rule(of(FUNCTIONS, "interpolation"), "by a table", among(".kind", "table", "user_table"))
 
-    yield rule(
-        of(FUNCTIONS[1:], "low", "high"),
-        "by exp",
-        unless(lambda _: True, "a significand has limits of its own"),
-    )
     yield rule(of(CASTS, "rounding"), "by a narrower format", both(_form("fp64"), _narrows))
     yield rule(of(CASTS, "overflow", "subnormals"), "by a float", _form("fp64", "int", "uint"))
 

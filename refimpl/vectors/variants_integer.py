@@ -158,7 +158,7 @@ def _raw_zero_padding(each: Convolution, case: Case, arrays: Arrays) -> Array:
     """Padding that holds the stored number 0, not the zero point."""
     right = padded_input(each, arrays, case.attributes)
     top, left = geometry(each, arrays, case.attributes).padding
-    x = input_of(each, arrays)
+    x = input_of(each, arrays, case.attributes)
     wrong = np.zeros_like(right)
     wrong[:, :, top : top + x.shape[2], left : left + x.shape[3]] = x
     return wrong
