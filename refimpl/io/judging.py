@@ -222,7 +222,7 @@ def _verdict(
         )
     except UnknownBitsError as error:
         return unknown_bits(names, prod(tensor.shape), str(error))
-    tiles = tiles_of(court.manifest.device, blocks_of(tensor.layout.digits))
+    tiles = tiles_of(court.manifest.device, blocks_of(tensor.layout.digits), tensor.name)
     return verdict_of(compared, tensor.physical, names, tiles=tiles, outside=outside)
 
 

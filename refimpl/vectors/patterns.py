@@ -2,10 +2,11 @@
 
 From counts of wrong elements per coordinate (``compare.Comparison``): each axis is either hit all
 over or has a name for what is hit (one coordinate, the last ragged tile, a lane, every other one);
-the border of an image is recognised by its pixels. The sentence is an intersection, and says
-whether all of that part is wrong or only some of it.
+a tile of pixels, and the border of an image, are recognised by its pixels. The sentence is an
+intersection, and says whether all of that part is wrong or only some of it.
 """
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -24,6 +25,7 @@ WORDS = {
     "p": "pixel",
     "r": "row",
 }
+READ = r"(.*_)?(padded|shifted|wide_product|product(_before_clip)?|here|there|dproduct.*|dx.*)"
 ENDS = {"h": ("the top border", "the bottom border"), "w": ("the left border", "the right border")}
 
 
@@ -36,7 +38,7 @@ def pattern(found: Comparison, tiles: Mapping[str, int]) -> str:
     if found.wrong == found.elements:
         return "every element"
     named, region = [], 1
-    border = _border(found.pixels)
+    border = _pixel_tile(found.pixels, tiles.get("p")) or _border(found.pixels)
     for letter, counts in found.axes.items():
         name, size = _axis(letter, counts, tiles.get(letter))
         if border and letter in "hw":
@@ -95,14 +97,22 @@ def _axis(letter: str, counts: Array, tile: int | None) -> tuple[str, int]:
 def _run(letter: str, low: int, high: int, size: int, tile: int | None) -> str:
     """Name of neighbouring coordinates: a tile, a border, one, or a range."""
     word = WORDS.get(letter, f"coordinate {letter}")
-    if tile is not None and low % tile == 0 and size > tile and high + 1 == min(size, low + tile):
-        ragged = " ragged" if size % tile else ""
-        last = f"the last{ragged} {word} tile"
-        label = last if high + 1 == size else f"{word} tile {low // tile}"
-        return f"{label} ({_range(word, low, high)} of {size}, tiles of {tile})"
+    named = None if tile is None else _tile(letter, low, high, size, tile)
+    if named is not None:
+        return named
     if letter in ENDS and low == high and low in {0, size - 1}:
         return f"{ENDS[letter][low > 0]} ({word} {low})"
     return _range(word, low, high)
+
+
+def _tile(letter: str, low: int, high: int, size: int, tile: int) -> str | None:
+    """Name of a run that is one tile of several; None where it is not."""
+    if low % tile or size <= tile or high + 1 != min(size, low + tile):
+        return None
+    word = WORDS.get(letter, f"coordinate {letter}")
+    ragged = " ragged" if size % tile else ""
+    label = f"the last{ragged} {word} tile" if high + 1 == size else f"{word} tile {low // tile}"
+    return f"{label} ({_range(word, low, high)} of {size}, tiles of {tile})"
 
 
 def _steps(tile: int | None, size: int) -> list[int]:
@@ -113,6 +123,19 @@ def _steps(tile: int | None, size: int) -> list[int]:
 
 def _range(word: str, low: int, high: int) -> str:
     return f"{word} {low}" if low == high else f"{word}s {low}–{high}"
+
+
+def _pixel_tile(pixels: Array | None, tile: int | None) -> tuple[str, int] | None:
+    """One tile of pixels in raster order, where that is no run of whole rows; and its size."""
+    if pixels is None or tile is None:
+        return None
+    hit = np.flatnonzero(pixels)
+    low, high, size = int(hit[0]), int(hit[-1]), pixels.size
+    whole = low % pixels.shape[1] == 0 and (high + 1) % pixels.shape[1] == 0
+    if whole or len(hit) != high - low + 1:
+        return None
+    name = _tile("p", low, high, size, tile)
+    return None if name is None else (name, len(hit))
 
 
 def _border(pixels: Array | None) -> tuple[str, int] | None:
@@ -141,12 +164,24 @@ def _lane(lanes: Array) -> str:
     return f"lane {hit[0]} of each word of {len(lanes)}"
 
 
-def tiles_of(device: Mapping[str, object] | None, lanes: Mapping[str, int]) -> dict[str, int]:
-    """Sizes of tiles by axis letter: a device's declaration, or else the blocks of the layout."""
+def tiles_of(
+    device: Mapping[str, object] | None, lanes: Mapping[str, int], stage: str
+) -> dict[str, int]:
+    """Sizes of tiles by axis letter: a device's declaration, or else the blocks of the layout.
+
+    Channels of what a convolution reads, and of its gradient, are the device's input channels, all
+    others its outputs. Pixels are those of a pass, so not of the padded image.
+    """
     declared = (device or {}).get("tile")
     found = dict(lanes)
     if isinstance(declared, Mapping):
-        for letter, key in (("c", "outputs"), ("o", "outputs"), ("i", "channels")):
+        read = re.fullmatch(READ, stage) is not None
+        keys = {"c": "channels" if read else "outputs", "o": "outputs", "i": "channels"}
+        if stage.endswith("columns"):
+            del keys["c"]  # taps
+        if not stage.endswith("padded"):
+            keys["p"] = "pixels"
+        for letter, key in keys.items():
             size = declared.get(key)
             if isinstance(size, int) and size > 1:
                 found[letter] = size

@@ -85,7 +85,58 @@ def test_a_map_shows_where_and_how_often():
     assert text_map(np.eye(32, 96, dtype=int)).endswith("(each character 2×2 pixels)")
 
 
+DEVICE = {"tile": {"k": 32, "channels": 4, "outputs": 8, "pixels": 16}}
+
+
 def test_tiles_are_those_of_the_device_or_else_the_blocks_of_the_layout():
     assert blocks_of("n c/16 h w c%16") == {"c": 16}
-    assert tiles_of(None, {"c": 16}) == {"c": 16}
-    assert tiles_of({"tile": {"outputs": 8, "channels": 4}}, {}) == {"c": 8, "o": 8, "i": 4}
+    assert tiles_of(None, {"c": 16}, "output") == {"c": 16}
+    assert tiles_of(DEVICE, {}, "output") == {"c": 8, "o": 8, "i": 4, "p": 16}
+
+
+@pytest.mark.parametrize(
+    ("stage", "size"),
+    [
+        ("padded", 4),
+        ("attention_padded", 4),
+        ("shifted", 4),
+        ("attention_wide_product", 4),
+        ("product", 4),
+        ("product_before_clip", 4),
+        ("dx", 4),
+        ("dx_before_clip", 4),
+        ("conv_dx_accumulator", 4),
+        ("dproduct", 4),
+        ("accumulator", 8),
+        ("conv_before_clip", 8),
+        ("output", 8),
+        ("upstream", 8),
+        ("db", 8),
+    ],
+)
+def test_channels_are_tiled_as_what_they_are(stage, size):
+    assert tiles_of(DEVICE, {}, stage)["c"] == size
+
+
+def test_taps_have_no_tile_of_channels_and_padding_none_of_pixels():
+    assert "c" not in tiles_of(DEVICE, {}, "columns")
+    assert tiles_of(DEVICE, {}, "columns")["p"] == 16
+    assert "p" not in tiles_of(DEVICE, {}, "padded")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "name"),
+    [
+        (28, 29, "all of the last ragged pixel tile (pixels 28–29 of 30, tiles of 7)"),
+        (7, 13, "all of pixel tile 1 (pixels 7–13 of 30, tiles of 7)"),
+        (0, 6, "all of pixel tile 0 (pixels 0–6 of 30, tiles of 7)"),
+        (24, 29, "all of the bottom border (row 4)"),
+    ],
+)
+def test_a_tile_of_pixels_is_named_in_raster_order(low, high, name):
+    where = np.zeros(SHAPE, bool)
+    where.reshape(*SHAPE[:2], -1)[..., low : high + 1] = True
+    assert pattern(found(where), {"p": 7, "c": 16}) == name
+    where[:, :16] = False
+    last = "all of the last ragged channel tile (channels 16–17 of 18, tiles of 16), "
+    assert pattern(found(where), {"p": 7, "c": 16}) == last + name.removeprefix("all of ")
