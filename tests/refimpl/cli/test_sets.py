@@ -18,6 +18,7 @@ from refimpl.vectors.local import recompute
 from refimpl.vectors.manifest import seal
 from refimpl.vectors.variants import VARIANTS, run
 
+PAGE = Path(__file__).parents[3] / "docs" / "vectors.md"
 SMALL = "--batch 1 --channels 2 --outputs 2 --height 4 --width 3"
 DUT = """
 name = "mac8"
@@ -342,6 +343,32 @@ def test_a_shrunk_set_keeps_the_device_and_what_it_must_leave(refimpl, tmp_path)
     status, out, _ = refimpl(f"check {small}/golden {small}/device")
     assert status == 1
     assert "accumulator (accumulator.npy): wrong, 1 of 1 elements" in out
+
+
+def test_the_verdict_on_the_page_is_the_programs_line_by_line(refimpl, tmp_path):
+    golden, manifest = written(refimpl, tmp_path, "--operator pssa --arithmetic int8 --layout nhwc")
+    (entry,) = manifest.cases
+    found = run(VARIANTS["rounding-floor"], case_of(entry, io.read_case(golden, entry)))
+    (tmp_path / "device" / entry.id).mkdir(parents=True)
+    for name in ("product", "accumulator", "output"):
+        np.save(tmp_path / "device" / entry.id / f"{name}.npy", found[name])
+    status, out, _ = refimpl(f"check {golden} {tmp_path}/device")
+    assert status == 1
+    page = PAGE.read_text().partition("A device that rounds down")[2].partition("* **")[0]
+    shown = page.partition("\n\n")[2]
+    assert " ".join(shown.split()) == " ".join(out.split())
+
+
+def test_reference_and_bound_have_the_kinds_that_the_page_says(refimpl, tmp_path):
+    kinds = "npy,bin,hex,coe,mif,h"
+    _, manifest = written(
+        refimpl, tmp_path, f"{SMALL} --operator conv2d --arithmetic fp32 --files {kinds}"
+    )
+    (entry,) = manifest.cases
+    found = {each.name: {file.kind for file in each.files} for each in entry.tensors}
+    assert found["reference"] == found["bound"] == {"npy", "bin"}
+    assert found["output"] == set(kinds.split(","))
+    assert "they come as `npy`, and `bin` if chosen" in PAGE.read_text()
 
 
 def test_two_sets_are_compared(refimpl, tmp_path):
