@@ -202,11 +202,20 @@ def accumulation_of(
     if unknown:
         raise ValueError(f"an accumulation must not have the fields {', '.join(sorted(unknown))}")
     made = Accumulation(**chosen)
-    if sorted(each for each in made.order if each.islower()) != sorted(loops):
-        raise ValueError(
-            f"accumulation order must run over the loops {', '.join(loops)}, not {made.order!r}"
-        )
+    must_run_over(made.order, loops, "accumulation")
     return made
+
+
+def must_run_over(order: Order, loops: str, what: str) -> None:
+    """Refuse an order over other loops than those of its sum.
+
+    Raises
+    ------
+    ValueError
+        If it is one.
+    """
+    if sorted(each for each in order if each.islower()) != sorted(loops):
+        raise ValueError(f"{what} order must run over the loops {', '.join(loops)}, not {order!r}")
 
 
 def term_order(sizes: Mapping[str, int], order: Order, tiles: Mapping[str, int]) -> Array:

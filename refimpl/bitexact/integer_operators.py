@@ -146,7 +146,7 @@ def summed(centred: Array, tensors: Tensors, attributes: Attributes) -> Stages:
     """Sum a centred image with the kernels ``w``: its passes, and the accumulator."""
     if groups_of(attributes) > 1:
         return by_group(summed, centred, tensors, attributes)
-    of = integer_accumulator(attributes.get("accumulator"))
+    of = integer_accumulator(attributes.get("accumulator"), loops="cuv")
     w, zero = tensors["w"], attributes.get("w_zero", 0)
     if zero or w.dtype != np.int8:
         w = centre(w, zero)

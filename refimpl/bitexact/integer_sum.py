@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from refimpl.arrays import Array
-from refimpl.bitexact.accumulation import Accumulation
+from refimpl.bitexact.accumulation import Accumulation, must_run_over
 from refimpl.bitexact.dense import multiply_narrow, pays
 
 ANY = (-(2**63), 2**63 - 1)
@@ -98,19 +98,26 @@ class IntegerSums(NamedTuple):
     passes: Array
 
 
-def integer_accumulator(declared: Mapping[str, Any] | None) -> IntegerAccumulator:
+def integer_accumulator(
+    declared: Mapping[str, Any] | None, *, loops: str = ""
+) -> IntegerAccumulator:
     """The record that attributes hold; what they leave out is int32 that wraps.
+
+    Where the ``loops`` of the sum are named, its order is over them, by default as they stand.
 
     Raises
     ------
     ValueError
-        If a field is unknown or no choice there is.
+        If a field is unknown or no choice there is, or the order is not over ``loops``.
     """
-    chosen = dict(declared or {})
+    chosen = ({"order": loops} if loops else {}) | dict(declared or {})
     unknown = set(chosen) - set(IntegerAccumulator.__dataclass_fields__)
     if unknown:
         raise ValueError(f"an accumulator must not have the fields {', '.join(sorted(unknown))}")
-    return IntegerAccumulator(**chosen)
+    made = IntegerAccumulator(**chosen)
+    if loops:
+        must_run_over(made.order, loops, "accumulator")
+    return made
 
 
 def sum_integers(rows: Array, columns: Array, of: IntegerAccumulator) -> IntegerSums:

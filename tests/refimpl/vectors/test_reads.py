@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -148,3 +149,61 @@ def test_limits_in_the_text_are_those_that_outputs_reach(declared):
     found = integers_of(stages(case)["output"])
     limits = f"[{found.min()}, {found.max()}]"
     assert limits in described("conv2d", "int8", case.attributes)["saturation"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "record", "order", "loops"),
+    [
+        ("conv2d", "accumulator", "xyz", "c, u, v"),
+        ("pssa", "accumulator", "cu", "c, u, v"),
+        ("conv2d_backward", "accumulator_dx", "cuv", "o, u, v"),
+        ("xvolution_backward", "accumulator_dw", "ouv", "n, i, j"),
+    ],
+)
+def test_an_order_over_loops_that_the_sum_has_not_is_refused(operator, record, order, loops):
+    with pytest.raises(ValueError, match=f"order must run over the loops {loops}, not '{order}'"):
+        cases([operator], "int8", [f"{record}.overflow=saturate", f"{record}.order={order}"])
+
+
+def test_constants_in_the_text_are_those_that_stages_are_computed_with():
+    (case,) = cases(["global_attention"], "int8", ["probabilities.format=bf16", "score_scale=0.1"])
+    said, found = described("global_attention", "int8", case.attributes), stages(case)
+    scale = float(re.search(r"fl32\(scores\)\*([^)]+)\)", said["scaled_scores"])[1])
+    scores = integers_of(found["scores"])
+    assert np.array_equal(found["scaled_scores"], np.float32(scores) * np.float32(scale))
+    factor = float(re.search(r"R\(context\*([^)]+)\)", said["output"])[1])
+    assert np.array_equal(found["scaled_context"], found["context"] * np.float32(factor))
+
+
+def test_a_constant_that_is_flushed_is_said_as_it_is_read():
+    said = text("global_attention", "fp32", "scale=1e-40", "accumulation_scores.subnormals=flushed")
+    assert said["scaled_scores"].startswith("R(scores*0.0)")
+
+
+def test_the_denominator_and_the_cast_in_the_text_are_those_of_the_probabilities():
+    declared = ["probabilities.denominator=200", "probabilities.rounding=toward_zero"]
+    (case,) = cases(["local_attention"], "int8", declared)
+    said = described("local_attention", "int8", case.attributes)["probabilities"]
+    assert said == "a*200 to uint8, toward_zero, saturates to [0, 255]"
+    found = stages(case)
+    a = np.float32(found["exp_output"]) * found["reciprocal"]
+    assert np.array_equal(found["probabilities"], np.trunc(a.astype(np.float64) * 200))
+
+
+def test_an_order_tiles_and_passes_in_the_text_give_the_accumulator_term_by_term():
+    fields = ["order=Cuvc", "tiles.c=2", "bits=13", "overflow=saturate", "pass_terms=6"]
+    (case,) = cases(["conv2d"], "int8", [f"accumulator.{each}" for each in fields])
+    said = described("conv2d", "int8", case.attributes)["accumulator"]
+    bits, tile, taps = (int(re.search(rf"{each}(\d+)", said)[1]) for each in ("int", "c=", "c=2, "))
+    assert "saturates after every term, terms in the order Cuvc" in said
+    found, half = stages(case), 2 ** (bits - 1)
+    x, w = found["padded"][0].astype(int) + 7, case.tensors["w"].astype(int)  # x_zero is -7
+    total, kept = 0, []
+    for first in range(0, 3, tile):
+        for u, v in np.ndindex(3, 3):
+            for c in range(first, min(first + tile, 3)):
+                total = max(-half, min(half - 1, total + w[1, c, u, v] * x[c, 1 + u, 2 + v]))
+                kept.append(total)
+    passes = [integers_of(found[name])[0, 1, 1, 2] for name in found if "partial_" in name]
+    assert passes == [kept[min(at + taps, len(kept)) - 1] for at in range(0, len(kept), taps)]
+    assert integers_of(found["accumulator"])[0, 1, 1, 2] == kept[-1]
