@@ -26,8 +26,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from refimpl.bitexact.accumulation import Accumulation
-from refimpl.bitexact.formats import NumberFormat, format_named
+from refimpl.bitexact.formats import FORMATS, NumberFormat, format_named
 
+OTHER = "other"  # a format of the device's own, which nothing here knows
 Kind: TypeAlias = Literal["rounded", "aligned-truncate"]
 
 
@@ -137,7 +138,8 @@ ACCUMULATORS: Mapping[str, Mapping[str, int]] = {
 def adders_of(declared: Mapping[str, Any]) -> Adders | str:
     """Class of adders that a device declares, or why it is in none.
 
-    Keys: ``kind``, ``accumulator`` (fp32, bf16, fp16), ``rounding`` (nearest, truncate, upward,
+    Keys: ``kind``, ``accumulator`` (fp32, bf16, fp16, or another format, or ``other``, which have
+    no class), ``rounding`` (nearest, truncate, upward,
     downward, or another that has no bound), ``products`` (rounded, exact), ``subnormals`` (kept,
     flushed), and for an aligned adder ``width_bits`` and ``products_per_step``.
 
@@ -154,6 +156,11 @@ def adders_of(declared: Mapping[str, Any]) -> Adders | str:
     if unknown:
         raise ValueError(f"adders must have no {min(unknown)}: of {', '.join(sorted(known))}")
     accumulator = declared.get("accumulator", "fp32")
+    if accumulator not in (*FORMATS, OTHER):
+        raise ValueError(
+            f"accumulator of adders must be one of {', '.join(FORMATS)}, or {OTHER}, not "
+            f"{accumulator!r}"
+        )
     if accumulator not in ACCUMULATORS:
         return f"its accumulator is {accumulator}, which has no class of adders"
     if declared.get("kind", "rounded") not in ("rounded", "aligned-truncate"):

@@ -50,9 +50,17 @@ class QuantisedWeights(NamedTuple):
 
 
 def affine(x: Array, form: str = "int8") -> Affine:
-    """Choose scale and zero point so that all of ``x``, and 0, are representable in a format."""
+    """Choose scale and zero point so that all of ``x``, and 0, are representable in a format.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
     least, most = format_named(form).limits
     low, high = min(float(x.min(initial=0)), 0.0), max(float(x.max(initial=0)), 0.0)
+    if not np.isfinite(high - low):
+        raise ValueError("numbers must be finite to be quantised, not infinite or NaN")
     scale = (high - low) / (most - least) or 1.0
     return Affine(scale, int(np.clip(np.rint(least - low / scale), least, most)))
 

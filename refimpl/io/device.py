@@ -1,7 +1,8 @@
 """The files that a device left: where they are, and what is in them."""
 
 import os
-from pathlib import Path
+from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
 
 from refimpl.arrays import Array
 from refimpl.io.files import UnusableError, inside, read
@@ -10,6 +11,7 @@ from refimpl.vectors.formats import FORMATS, labelled
 from refimpl.vectors.manifest import CaseEntry, Tensor
 
 DEVICE_KINDS = ("npy", "bin", "hex")
+LIKE_TENSORS = (".npy", ".bin", ".hex", ".npz", ".coe", ".mif")
 
 
 def device_files(root: Path, case: str, tensor: str) -> list[tuple[Path, str]]:
@@ -20,6 +22,29 @@ def device_files(root: Path, case: str, tensor: str) -> list[tuple[Path, str]]:
         for path, kind in found
         if os.path.lexists(path)
     ]
+
+
+def misnamed_files(root: Path, entry: CaseEntry) -> list[str]:
+    """What is in a device's directory of a case, looks like a tensor, and would not be read.
+
+    Logs and the like are the device's own business; so is what a set lists, if it was copied.
+    """
+    place = inside(root, entry.id)
+    known = {f"{tensor.name}.{kind}" for tensor in entry.tensors for kind in DEVICE_KINDS}
+    known |= {PurePosixPath(file.path).name for tensor in entry.tensors for file in tensor.files}
+    known |= {PurePosixPath(file.path).name for file in entry.files}
+    names = sorted(each.name for each in place.iterdir()) if place.is_dir() else []
+    stray = (name for name in names if name not in known and name.endswith(LIKE_TENSORS))
+    return [_misnamed(f"{root}/{entry.id}/{name}", name, entry) for name in stray]
+
+
+def _misnamed(path: str, name: str, entry: CaseEntry) -> str:
+    stages = [each.name for each in entry.tensors if each.role in {"stage", "output"}]
+    near = get_close_matches(name.partition(".")[0], stages, 1) or stages[-1:]
+    return (
+        f"{path} must be called after a stage of its case and be .npy, .bin or .hex, as "
+        f"{near[0]}.npy is, or not be there: it is not read"
+    )
 
 
 def read_device(path: Path, kind: str, tensor: Tensor) -> Array:

@@ -9,7 +9,7 @@ from refimpl.arrays import Array
 from refimpl.bitexact.adders import Adders
 from refimpl.bitexact.bounds import Bound, bound_outputs
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
-from refimpl.io.device import device_files, read_device, read_device_case
+from refimpl.io.device import device_files, misnamed_files, read_device, read_device_case
 from refimpl.io.files import UnusableError
 from refimpl.io.memories import device_image, golden_images
 from refimpl.io.sets import read_case, read_tensor
@@ -194,7 +194,11 @@ def _verdicts(
                 verdicts.append(_verdict(court, entry, tensor, file, advance))
             except ValueError as error:
                 errors.append(str(error))
-    return tuple(verdicts), tuple(errors)
+    try:
+        errors += misnamed_files(court.device, entry)
+    except (OSError, UnusableError) as error:
+        errors.append(str(error))
+    return tuple(verdicts), tuple(dict.fromkeys(errors))
 
 
 def _left(court: Court, entry: CaseEntry, tensor: Tensor) -> list[tuple[Path, str]]:

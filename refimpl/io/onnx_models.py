@@ -40,13 +40,35 @@ def read_onnx(path: Path) -> tuple[Any, str]:
     return model, sha256(raw).hexdigest()
 
 
+def _must_have_shape(model: Any, name: str, array: Array, path: str) -> None:
+    """Refuse an array of another shape than the model declares; a named size may be any."""
+    declared = next((each for each in model.graph.input if each.name == name), None)
+    if declared is None or not declared.type.tensor_type.HasField("shape"):
+        return
+    sides = [
+        (side.dim_value if side.HasField("dim_value") else side.dim_param or "any")
+        for side in declared.type.tensor_type.shape.dim
+    ]
+    fits = len(sides) == array.ndim and all(
+        isinstance(side, str) or side == size
+        for side, size in zip(sides, array.shape, strict=False)
+    )
+    if not fits:
+        shape = ", ".join(map(str, sides))
+        raise UnusableError(
+            f"{path} must have the shape ({shape}) that the model's input {name} has, not "
+            f"{array.shape}"
+        )
+
+
 def read_feeds(model: Any, given: Sequence[str]) -> tuple[dict[str, Array], str]:
     """Arrays that enter a model: ``x.npy`` for its one input, or ``name=x.npy``; and their hash.
 
     Raises
     ------
     UnusableError
-        If a file is no plain .npy of numbers, or it is not said which input it is.
+        If a file is no plain .npy of numbers, has another shape than the model says, or it is not
+        said which input it is.
     """
     constants = {each.name for each in model.graph.initializer}
     inputs = [each.name for each in model.graph.input if each.name not in constants]
@@ -58,6 +80,7 @@ def read_feeds(model: Any, given: Sequence[str]) -> tuple[dict[str, Array], str]
         raw = read(Path(path), f"{path} must be a .npy file")
         array = plain_array(raw, path)
         real = np.issubdtype(array.dtype, np.floating)
+        _must_have_shape(model, name or inputs[0], array, path)
         feeds[name or inputs[0]] = array.astype(np.float32) if real else array
         digest.update(raw)
     return feeds, digest.hexdigest()

@@ -159,7 +159,13 @@ def _must_be_ours(path: Path, raw: bytes) -> None:
     except (ValueError, RecursionError) as error:
         raise UnusableError(f"{path}: the file must be a manifest in JSON: {error}") from error
     version = found.get("schema_version") if isinstance(found, dict) else None
-    if isinstance(version, bool) or not isinstance(version, int) or version == SCHEMA_VERSION:
+    if version is None:
+        return
+    if type(version) is not int:
+        raise UnusableError(
+            f"{path}: schema_version must be the whole number {SCHEMA_VERSION}, not {version!r}"
+        )
+    if version == SCHEMA_VERSION:
         return
     what = (
         "a newer refimpl wrote it: update refimpl to read it"

@@ -147,6 +147,11 @@ def network_cases(
     for name, source in zip(layers, inputs_of(prepared.network, layers), strict=True):
         node = prepared.network.node(name)
         x = np.asarray(prepared.image if source == "image" else prepared.activations[source])
+        if not np.isfinite(x).all():
+            raise ValueError(
+                f"what enters {name} must be finite numbers, and overflows on an image of "
+                f"{' × '.join(map(str, prepared.image.shape[2:]))} pixels: give a larger --side"
+            )
         own, missing = layer_cases(
             node,
             _weights(prepared, node),

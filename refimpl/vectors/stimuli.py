@@ -68,22 +68,28 @@ class Sizes:
                 f"groups must divide the {self.channels} channels and the {self.outputs} outputs, "
                 f"not be {self.groups}"
             )
-        self.must_fit()
+        self.must_fit("conv2d")
 
-    def must_fit(self, directions: int = len(FOUR_DIRECTIONS)) -> None:
+    def must_fit(self, operator: str, directions: int = len(FOUR_DIRECTIONS)) -> None:
         """Refuse what would not fit memory: all taps of all pixels, or the kernels.
 
         Raises
         ------
         ValueError
-            If the largest array of any operator has too many numbers.
+            If the largest array of the operator has too many numbers.
         """
-        taps = (1 + directions) * self.channels * self.kernel**2
+        images = 1 + directions
+        if operator in {"conv2d", "conv2d_backward"}:
+            images = 1
+        elif operator in {"pssa", "pssa_backward"}:
+            images = directions
+        taps = images * self.channels * self.kernel**2
         numbers = taps * max(self.batch * self.height * self.width, self.outputs)
         if numbers > MOST_NUMBERS:
             raise ValueError(
-                f"a random case must gather at most {MOST_NUMBERS:,} numbers at once, not "
-                f"{numbers:,}: make batch, channels, outputs, height, width or kernel smaller"
+                f"a random case of {operator} must gather at most {MOST_NUMBERS:,} numbers at "
+                f"once, not {numbers:,}: make batch, channels, outputs, height, width or kernel "
+                f"smaller"
             )
 
 
@@ -142,7 +148,8 @@ def named_cases(
                 f"groups must be 1 for {operator}, not {sizes.groups}: of {', '.join(GROUPED)} "
                 "they may be more"
             )
-    sizes.must_fit(directions_of(choices))
+    for operator in operators:
+        sizes.must_fit(operator, directions_of(choices))
     make = dict.fromkeys(INTEGER_ARITHMETICS, _random_integer)
     make |= dict.fromkeys(FLOAT_ARITHMETICS, _random_float)
     return [

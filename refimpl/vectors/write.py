@@ -20,6 +20,7 @@ from refimpl.vectors.case import Case
 from refimpl.vectors.files.constants import to_verilog
 from refimpl.vectors.files.kinds import CASE_KINDS, KINDS, TENSOR_KINDS, encode
 from refimpl.vectors.files.numpy_file import to_npy, to_npz
+from refimpl.vectors.files.words import must_be_lanes
 from refimpl.vectors.formats import format_of
 from refimpl.vectors.layouts import family_of, layout_for
 from refimpl.vectors.manifest import (
@@ -69,6 +70,7 @@ class Written:
                 f"kinds of file must be npy, and of {', '.join(known)}, not {self.kinds}"
             )
         layout_for(self.layout, rank=4, kernel=False, element_bits=8)
+        must_be_lanes(self.lanes)
 
 
 def written_of(entry: CaseEntry) -> Written:
@@ -252,7 +254,7 @@ def _tensor_files(
     elif padded(of) and wanted != ["npy"]:
         wanted.append("mask")
     label = f"{case}_{name}"
-    contents = {kind: encode(kind, array, of, label) for kind in wanted}
+    contents = {kind: _encoded(kind, array, of, label) for kind in wanted}
     paths = {kind: f"{case}/{name}.{KINDS[kind].suffix}" for kind in wanted}
     tensor = Tensor.model_validate(
         {
@@ -265,6 +267,15 @@ def _tensor_files(
         }
     )
     return tensor, [(paths[kind], contents[kind]) for kind in wanted]
+
+
+def _encoded(kind: str, array: Array, of: Physical, label: str) -> bytes:
+    try:
+        return encode(kind, array, of, label)
+    except ValueError as error:
+        raise ValueError(
+            f"{label} cannot be written as .{kind}: {error}; choose other --files or --lanes"
+        ) from error
 
 
 def _case_level(

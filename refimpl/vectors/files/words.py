@@ -22,11 +22,22 @@ def word_bits(form: Format, lanes: int) -> int:
     ValueError
         If there are no lanes, more than there may be, or an odd number of int4 beyond one.
     """
-    if not 1 <= lanes <= MOST_LANES:
-        raise ValueError(f"a word must have 1 to {MOST_LANES} lanes, not {lanes}")
+    must_be_lanes(lanes)
     if form.bits < 8 and lanes > 1 and lanes % 2:
         raise ValueError(f"a word of {form.name} must have one lane or an even number, not {lanes}")
     return form.bits * lanes
+
+
+def must_be_lanes(lanes: int) -> None:
+    """Refuse a number of lanes that no word has.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or too many.
+    """
+    if not 1 <= lanes <= MOST_LANES:
+        raise ValueError(f"a word must have 1 to {MOST_LANES} lanes, not {lanes}")
 
 
 def word_count(elements: int, lanes: int) -> int:

@@ -185,7 +185,7 @@ def test_where_the_accumulator_may_overflow_there_is_no_bound():
     ("declared", "why"),
     [
         ({"rounding": "stochastic"}, "its adders round stochastic, which has no bound"),
-        ({"accumulator": "posit16"}, "its accumulator is posit16, which has no class of adders"),
+        ({"accumulator": "other"}, "its accumulator is other, which has no class of adders"),
         ({"kind": "logarithmic"}, "its adders are logarithmic, which is no class that has a bound"),
     ],
 )

@@ -167,7 +167,7 @@ def test_the_memory_is_the_devices_own():
 
 def test_the_class_of_adders_is_declared():
     assert Dut(name="d").adder_class == Adders()
-    assert "posit" in Dut(name="d", adders={"accumulator": "posit16"}).adder_class
+    assert "other" in Dut(name="d", adders={"accumulator": "other"}).adder_class
 
 
 @pytest.mark.parametrize(
