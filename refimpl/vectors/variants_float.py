@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from math import prod
 from typing import Any
 
 from refimpl.arrays import Array
 from refimpl.bitexact.accumulation import MOST_LANES, accumulation_of
+from refimpl.bitexact.call import groups_of
 from refimpl.bitexact.formats import cast_of, decode, default_cast, encode, format_of
+from refimpl.bitexact.operators import OPERATORS
 from refimpl.bitexact.records import SUMS as RECORDS
 from refimpl.vectors.case import Case
 from refimpl.vectors.convolutions import Convolution, convolutions_of
@@ -22,10 +26,12 @@ from refimpl.vectors.variant import (
     attributes,
     convolving,
     only,
+    tensors_named,
 )
 
 NARROW = ("fp16", "bf16", "fp8_e4m3", "fp8_e5m2")
 CASTS = ("output", "dx")
+MOST_WHOLE = 2**20  # ours: products, above it only cases that can be tried in one channel are tried
 
 
 def float_variants() -> Iterator[Variant]:
@@ -97,35 +103,67 @@ def _backwards(each: Convolution, case: Case, arrays: Arrays) -> Array:
     return accumulated(each, case, arrays, source, backwards=True)["accumulator"]
 
 
-def _summed(*, tree: bool = False, **fields: Any) -> Otherwise:
-    """Sums of convolutions with other fields of their accumulation, in the format declared."""
-
-    def changed(case: Case) -> Case | None:
-        declared = accumulation_of(case.attributes)
-        chosen = dict(fields)
-        if tree:
-            taps = max(
-                (case.tensors[each.kernels][0].size for each in convolutions_of(case)), default=0
-            )
-            chosen = {"lanes": min(taps, MOST_LANES), "lane_order": "tree", "pass_terms": 0}
+def _other_sums(case: Case, fields: Mapping[str, Any], *, tree: bool) -> Case | None:
+    """The case with other fields of every accumulation; None where they are what they are."""
+    made = {}
+    for key, loops in RECORDS.get(case.operator, {}).items():
+        declared = accumulation_of(case.attributes, key, loops=loops)
+        chosen = _tree(case) if tree else dict(fields)
         if "product" in fields:
             chosen |= {"product_rounding": "nearest_even", "product_overflow": "infinity"}
         record = {**declared.as_json(), **chosen}
-        if record == declared.as_json() or "fp64" in (declared.format, declared.product):
-            return None
-        return replace(case, attributes={**case.attributes, "accumulation": record})
+        if "fp64" not in (declared.format, declared.product) and record != declared.as_json():
+            made[key] = record
+    return replace(case, attributes={**case.attributes, **made}) if made else None
 
-    other = only(SUMS, changed)
+
+def _summed(*, tree: bool = False, **fields: Any) -> Otherwise:
+    """Sums with other fields of their accumulation, in the format declared; a tree of taps only."""
+    changed = partial(_other_sums, fields=fields, tree=tree)
 
     def otherwise(case: Case) -> Mapping[str, Compute]:
-        if not convolutions_of(case):
+        found, own = {}, steps_of(case)
+        apart = case.operator in OPERATORS and groups_of(case.attributes) == 1
+        if not apart and _work(case) > MOST_WHOLE:
             return {}
-        form, own = accumulation_of(case.attributes).format, steps_of(case)
-        return {
-            name: _in_format(compute, form) for name, compute in other(case).items() if name in own
-        }
+        for stages, key in _SUMMED[: 1 if tree else None]:
+            if key not in RECORDS.get(case.operator, {}):
+                continue
+            loops = RECORDS[case.operator][key]
+            form = accumulation_of(case.attributes, key, loops=loops).format
+            for name, compute in only(stages, changed)(case).items():
+                if name in own:
+                    found[name] = compute if name == "dx" else _in_format(compute, form)
+        return found
 
     return otherwise
+
+
+def _work(case: Case) -> int:
+    """Products of a case, about: kernels at every pixel, and pairs of tokens."""
+    x, w = case.tensors["x"], case.tensors
+    pixels = len(x) * prod(x.shape[2:])
+    total = pixels * sum(w[name].size for name in tensors_named(case, r"w(_[caqkv])?"))
+    if "w_q" not in w:
+        return total
+    seen = prod(case.attributes.get("kernel", x.shape[2:]))
+    return total + pixels * seen * (len(w["w_q"]) + len(w["w_v"]))
+
+
+_SUMMED = (  # stages that show a sum, and the record that declares it; dx is a cast of its own
+    (SUMS, "accumulation"),
+    (r"[qkv]_accumulator", "accumulation"),
+    (r"scores", "accumulation_scores"),
+    (r"context", "accumulation_context"),
+    (r"(conv_|attention_)?d[wbst]", "accumulation_dw"),
+    (r"(conv_|attention_)?(dx|dproduct)", "accumulation_dx"),
+)
+
+
+def _tree(case: Case) -> dict[str, Any]:
+    taps = [case.tensors[each.kernels][0].size for each in convolutions_of(case)]
+    lanes = min(max(taps, default=1), MOST_LANES)
+    return {"lanes": lanes, "lane_order": "tree", "pass_terms": 0}
 
 
 def _in_format(compute: Compute, form: str) -> Compute:

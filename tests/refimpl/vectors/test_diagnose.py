@@ -277,6 +277,36 @@ def test_flipped_kernels_of_a_gradient_are_named():
     assert named(case, {"dx_accumulator": unflipped}) == ["kernel-rotated"]
 
 
+def test_a_gradient_of_narrower_products_or_accumulators_is_named():
+    case = only_one("conv2d_backward", "fp32")
+    dy, x = case.tensors["dy"], np.pad(case.tensors["x"], ((0, 0), (0, 0), (1, 1), (1, 1)))
+    products, total = np.zeros((2, *case.tensors["w"].shape), np.float32)
+    height, width = dy.shape[2:]
+    for n, i, j in np.ndindex(len(dy), height, width):
+        rounded = dy[n, :, i, j, None, None, None] * x[n, :, i : i + 3, j : j + 3]
+        exact = dy[n, :, i, j, None, None, None].astype(float) * x[n, :, i : i + 3, j : j + 3]
+        products += cut_to_bf16(exact)
+        total = (total.astype(float) + rounded).astype(np.float16).astype(np.float32)
+    assert named(case, {"dw": products}) == ["products-bf16"]
+    assert named(case, {"dw": total}) == ["accumulator-fp16"]
+
+
+def cut_to_bf16(exact):
+    """Of binary64 numbers of at most 48 bits, to nearest, ties to even: by scaling to integers."""
+    fraction, exponent = np.frexp(exact)
+    return np.ldexp(np.rint(np.ldexp(fraction, 8)), exponent - 8).astype(np.float32)
+
+
+def test_attention_with_narrower_accumulators_is_named():
+    case = only_one("local_attention", "bf16")
+    names = {"accumulation": "cuv", "accumulation_scores": "d", "accumulation_context": "t"}
+    narrow = {name: {"format": "fp16", "order": order} for name, order in names.items()}
+    device = stages(replace(case, attributes={**case.attributes, **narrow}))
+    left = device["scores"].astype(np.float32)
+    assert (left != stages(case)["scores"]).any()
+    assert named(case, {"scores": left}) == ["accumulator-fp16"]
+
+
 def test_overflow_of_an_output_is_told_both_ways():
     case = only_one("conv2d", "fp16")
     big = case.tensors["w"] * np.float16(12000)
