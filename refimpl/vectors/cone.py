@@ -27,7 +27,7 @@ from refimpl.vectors.formats import format_of, values_of
 from refimpl.vectors.local import steps_of
 from refimpl.vectors.softmax_steps import QKV, SOFTMAX
 from refimpl.vectors.step import Step
-from refimpl.vectors.sums import sums_by_tap, taps_in_order
+from refimpl.vectors.sums import is_integer, sums_by_tap, taps_in_order
 from refimpl.vectors.terms import Factor, Terms, numbers, partial_sums, terms_of
 
 Index = tuple[int, ...]
@@ -186,7 +186,8 @@ def _taps(
     name = f"{each.prefix}padded"
     known = {**arrays, name: padded_input(each, arrays, attributes)}
     partials = sums_by_tap(each, case, known, index)
-    tile = attributes.get("k_tile") or w[0].size
+    record = attributes.get("accumulator" if is_integer(case) else "accumulation") or {}
+    tile = attributes.get("k_tile") or record.get("pass_terms") or w[0].size
     first = o * groups_of(attributes) // len(w) * w.shape[1]  # channel of the output's group
     for number, flat in enumerate(taps_in_order(each, arrays, case).tolist()):
         c, u, v = (int(at) for at in np.unravel_index(flat, w.shape[1:]))

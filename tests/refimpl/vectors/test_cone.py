@@ -102,6 +102,20 @@ SUMS_BEHIND = {
 }
 
 
+@pytest.mark.parametrize(
+    ("arithmetic", "record"), [("int8", "accumulator"), ("bf16", "accumulation")]
+)
+def test_terms_are_told_by_the_pass_that_adds_them(arithmetic, record):
+    declared = {record: {"pass_terms": 10}}
+    (case,) = random_cases(["conv2d"], SIZES, Choices(arithmetics=(arithmetic,), declared=declared))
+    golden = stages(case)
+    found = cone(case, golden, "output", (1, 2, 3, 3)).before[-1]
+    assert [tap.tile for tap in found.taps] == [0] * 10 + [1] * 10 + [2] * 7
+    for number in (0, 1):
+        last = decode(golden[f"partial_{number}"])[1, 2, 3, 3]
+        assert found.taps[10 * number + 9].partial == last
+
+
 def test_what_the_device_left_is_not_gone_back_from():
     (case,) = random_cases(["conv2d"], SIZES, Choices(arithmetics=("int8",)))
     golden = stages(case)
