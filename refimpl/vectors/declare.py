@@ -1,7 +1,7 @@
 """A set's arithmetic as its user declares it: records in the attributes, user's own tables.
 
 A declaration is a dotted name and a JSON value, "softmax.exp.kind" and "table". It changes every
-case whose operator and arithmetic know its first name.
+case whose operator and arithmetic know its first name and that reads the field (``reads.py``).
 """
 
 import json
@@ -116,21 +116,28 @@ def must_read_declared(cases: Collection[Case], choices: Choices) -> None:
         If there is one, with the reason.
     """
     for path in leaves(choices.declared):
-        name = path.partition(".")[0]
-        owners = (case for case in cases if name in declarable(case.operator, case.arithmetic))
-        reasons = [unread(case, path) for case in owners]
+        reasons = [unread(case, path) for case in cases if path in _own(case, choices)]
         if reasons and all(reasons):
             raise ValueError(reasons[0])
 
 
 def declared_case(case: Case, choices: Choices) -> Case:
-    """One case with what is declared of it; the same one where nothing is.
+    """One case with what is declared of it and read; the same one where nothing is.
 
     Raises
     ------
     ValueError
         If a record has no such field or value.
     """
+    made = with_records(case, choices)
+    idle = {path for path in _own(case, choices) if unread(made, path)}
+    if not idle:
+        return made
+    return declared_case(case, replace(choices, declared=_without(choices.declared, idle)))
+
+
+def with_records(case: Case, choices: Choices) -> Case:
+    """The same with every field that is declared of its records, whether it is read or not."""
     names = declarable(case.operator, case.arithmetic)
     own = {name: value for name, value in choices.declared.items() if name in names}
     if not own and case.attributes.get("rounding") != FLOAT_RULE:
@@ -146,6 +153,23 @@ def declared_case(case: Case, choices: Choices) -> Case:
         attributes=attributes,
         tensors={**tensors, **_of_branches(case.operator, tables)},
     )
+
+
+def _own(case: Case, choices: Choices) -> list[str]:
+    """Declared fields of records that the case has."""
+    names = declarable(case.operator, case.arithmetic)
+    return [path for path in leaves(choices.declared) if path.partition(".")[0] in names]
+
+
+def _without(declared: Mapping[str, Any], paths: Collection[str], above: str = "") -> Any:
+    """A declaration without some of its fields, and without records that are left empty."""
+    kept = {}
+    for name, value in declared.items():
+        path = f"{above}{name}"
+        inner = _without(value, paths, f"{path}.") if isinstance(value, Mapping) else value
+        if path not in paths and inner != {}:
+            kept[name] = inner
+    return kept
 
 
 def table_of(text: str, array: Array) -> tuple[str, Array]:
