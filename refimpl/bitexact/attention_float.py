@@ -21,7 +21,7 @@ from refimpl.bitexact.call import Attributes, Stages, Tensors
 from refimpl.bitexact.float_operators import convolve, must_hold, operand, rounded, scalar
 from refimpl.bitexact.formats import cast_of, decode, encode, format_of
 from refimpl.bitexact.mac import accumulate
-from refimpl.bitexact.softmax import ROW_STAGES, probabilities, softmax_float
+from refimpl.bitexact.softmax import ROW_STAGES, cast_of_weights, probabilities, softmax_float
 from refimpl.bitexact.tokens import Tokens, global_tokens, local_tokens, strided
 
 
@@ -54,7 +54,7 @@ def _attention(
     inside = np.broadcast_to(tokens.inside, scores.shape)
     if attributes.get("normalise", "softmax") == "none":
         masked = np.where(inside, decode(logits), 0.0)
-        weights = encode(masked, cast_of(attributes.get("probabilities"), name))
+        weights = encode(masked, cast_of_weights(attributes.get("probabilities"), name))
         stages["weights"] = weights.reshape(tokens.scores)
     else:
         found, a = softmax_float(logits, inside, attributes.get("softmax", {}), tensors)

@@ -31,6 +31,7 @@ from refimpl.bitexact.records import (
     integer_sums,
     sums_floats,
 )
+from refimpl.bitexact.softmax import cast_of_weights
 
 
 def described(operator: str, arithmetic: str, attributes: Attributes) -> dict[str, Any]:
@@ -139,7 +140,7 @@ def _attention(arithmetic: str, attributes: Attributes) -> dict[str, Any]:
         "accumulation_scores",
     }
     if attributes.get("normalise", "softmax") == "none":
-        cast = cast_text(cast_of(attributes.get("probabilities"), arithmetic))
+        cast = cast_text(cast_of_weights(attributes.get("probabilities"), arithmetic))
         return declared | {"normalise": f"none: weights = scaled_scores {cast}"}
     return declared | softmax_text(attributes, arithmetic, integer=False)
 

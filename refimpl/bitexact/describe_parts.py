@@ -6,10 +6,10 @@ import numpy as np
 
 from refimpl.bitexact.accumulation import accumulation_of
 from refimpl.bitexact.call import Attributes
-from refimpl.bitexact.formats import Cast, cast_of, decode, default_cast, encode, format_named
+from refimpl.bitexact.formats import Cast, decode, default_cast, encode, format_named
 from refimpl.bitexact.integer_operators import limits_of, output_format
 from refimpl.bitexact.requantise import FORMULAS
-from refimpl.bitexact.softmax import denominator_of, functions_of, softmax_of
+from refimpl.bitexact.softmax import cast_of_weights, denominator_of, functions_of, softmax_of
 
 
 def cast_text(cast: Cast) -> str:
@@ -89,7 +89,7 @@ def _softmax(declared: Attributes, attributes: Attributes, form: str) -> dict[st
     last = "a = R(e/S)" if divide else "r = reciprocal(S) ; a = R(e*r)"
     exp, reciprocal = functions_of(declared)
     chosen = {"format": form, **attributes.get("probabilities", {})}
-    cast = cast_of({k: v for k, v in chosen.items() if k != "denominator"}, form)
+    cast = cast_of_weights(chosen, form)
     said = {
         "normalise": f"t = R_{exp.format}(z - max) ; e = exp(t) ; S = R(sum of e) ; {last}",
         "softmax": f"R: {cast_text(default_cast(into))}",

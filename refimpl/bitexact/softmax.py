@@ -145,12 +145,18 @@ def probabilities(a: Array, declared: Mapping[str, Any] | None) -> Array:
     The default is uint8 over 255. Ties go to even.
     """
     chosen = {"format": "uint8", **(declared or {})}
-    cast = cast_of({k: v for k, v in chosen.items() if k != "denominator"}, "uint8")
+    cast = cast_of_weights(chosen, "uint8")
     many = denominator_of(chosen)
     if many == 1:
         return encode(a, cast)
     high = (a * SPLIT) - (a * SPLIT - a)  # the first 26 bits of a: times D, they are exact
     return encode(sum_odd(high * many, (a - high) * many), cast)
+
+
+def cast_of_weights(declared: Mapping[str, Any] | None, otherwise: str) -> Cast:
+    """How "probabilities" are cast, whatever they are multiplied with before."""
+    fields = {name: value for name, value in (declared or {}).items() if name != "denominator"}
+    return cast_of(fields, otherwise)
 
 
 def denominator_of(declared: Mapping[str, Any] | None) -> int:

@@ -28,6 +28,7 @@ from refimpl.bitexact.formats import (
 from refimpl.bitexact.integer_operators import clip, scaled
 from refimpl.bitexact.integer_sum import sum_integers
 from refimpl.bitexact.mac import accumulate
+from refimpl.bitexact.softmax import cast_of_weights
 from refimpl.vectors.case import Case
 from refimpl.vectors.integer_steps import requantised_steps
 from refimpl.vectors.softmax_steps import QKV, inside, softmax_steps, tokens_of
@@ -117,7 +118,7 @@ def _unnormalised(case: Case) -> list[Step]:
 
     def scores(a: Arrays, t: Attributes) -> Array:
         masked = np.where(inside(case, a), decode(a["scaled_scores"]), 0.0)
-        return encode(masked, cast_of(t.get("probabilities"), name))
+        return encode(masked, cast_of_weights(t.get("probabilities"), name))
 
     def scaled_scores(a: Arrays, t: Attributes) -> Array:
         value = scores_before_clip(integers_of(a["scores"]), {key: a[key] for key in factors}, t)

@@ -60,6 +60,8 @@ UNREAD = [
      "accumulation.between is read only between passes; accumulation.pass_terms is 0"),
     ("conv2d", "fp32", ["accumulation.tiles.c=2"],
      "accumulation.tiles.c is read only by a loop over tiles; accumulation.order is cuv"),
+    ("global_attention", "fp32", ["normalise=none", "probabilities.denominator=2"],
+     "probabilities.denominator is read only by a softmax; normalise is none"),
     ("conv2d", "fp32", ["accumulation.lane_order=tree"],
      "accumulation.lane_order is read only by several lanes, or where it is aligned; accumulation"),
     ("conv2d", "fp32", ["accumulation.product=fused", "accumulation.product_rounding=nearest_even"],
