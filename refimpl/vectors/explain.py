@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
+from numba.core.errors import NumbaError
+
 from refimpl.arrays import Array
 from refimpl.vectors.case import Case
 from refimpl.vectors.check import Verdict, judge
@@ -17,6 +19,17 @@ from refimpl.vectors.manifest import CaseEntry, Tensor
 from refimpl.vectors.recognise import recognise
 from refimpl.vectors.report import CaseReport
 
+STRANGE = (
+    KeyError,
+    TypeError,
+    IndexError,
+    OverflowError,
+    AttributeError,
+    ZeroDivisionError,
+    MemoryError,
+    NumbaError,
+)
+"""What computing raises where attributes or tensors are not those of the operator."""
 Suspects: TypeAlias = Callable[[Case], Iterable[Suspect]]
 
 
@@ -61,10 +74,10 @@ def explain(
     """
     try:
         return _explained(entry, verdicts, evidence, suspects)
-    except (KeyError, TypeError, IndexError, OverflowError) as error:
+    except STRANGE as error:
         raise ValueError(
             f"case {entry.id} must have the attributes and tensors of its operator "
-            f"({type(error).__name__}: {error})"
+            f"({type(error).__name__}: {str(error).partition(chr(10))[0]})"
         ) from error
 
 

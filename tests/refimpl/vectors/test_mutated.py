@@ -8,6 +8,8 @@ import os
 import random
 import shutil
 import tempfile
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -244,6 +246,65 @@ def test_a_mutated_set_or_device_is_judged_or_refused_and_never_passes_wrongly(
         if status == 0:  # then the device must really be right
             assert right(original, root, device)
     assert list((root / "outside").iterdir()) == []
+    shutil.rmtree(root)
+
+
+def reseal(root):
+    """What a careful forger does: every hash of the manifest that of the file, and the seal."""
+    manifest = root / "golden" / "manifest.json"
+    if manifest.is_symlink() or not manifest.is_file():
+        return
+    document = json.loads(manifest.read_text())
+    for line in lines(document):
+        path = root / "golden" / line["path"]
+        if path.is_file() and not path.is_symlink():
+            raw = path.read_bytes()
+            line.update(sha256=sha256(raw).hexdigest(), size_bytes=len(raw))
+    document["digest"] = seal(document)
+    rewrite(manifest, json.dumps(document).encode())
+
+
+def lines(node):
+    if isinstance(node, dict) and "sha256" in node and isinstance(node.get("path"), str):
+        yield node
+    elif isinstance(node, dict | list):
+        for inner in node.values() if isinstance(node, dict) else node:
+            yield from lines(inner)
+
+
+def computable(root):
+    """A manifest without what is taken on trust; attributes are judged by what they compute."""
+    document = json.loads((root / "golden" / "manifest.json").read_text())
+    for key in ("command", "tool_version", "device", "excluded", "digest"):
+        del document[key]
+    for case in document["cases"]:
+        del case["stimulus"], case["attributes"]
+    return document
+
+
+@given(seed=st.integers(0, 2**48))
+@settings(
+    deadline=None,
+    max_examples=EXAMPLES // 3,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_a_forged_and_resealed_set_is_never_what_would_be_written(original, tmp_path, seed):
+    rng = random.Random(seed)  # noqa: S311 - a test
+    root = copies(original, tmp_path)
+    for _ in range(rng.randint(1, 2)):
+        mutate(rng, root, "golden")
+    with suppress(OSError, ValueError, TypeError, RuntimeError):
+        reseal(root)
+    try:
+        manifest = io.read_manifest(root / "golden")
+        io.verify_files(root / "golden", manifest)
+        io.recompute(root / "golden", manifest)
+    except ValueError as error:
+        sentence = str(error)
+    else:
+        sentence = ""
+        assert computable(root) == computable(original)
+    assert "\n" not in sentence
     shutil.rmtree(root)
 
 
