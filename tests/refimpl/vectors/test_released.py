@@ -40,8 +40,10 @@ def test_version_2_gives_ids_of_their_own_and_changes_the_sums_of_int16_attentio
         {re.sub(r"-[0-9a-f]{8}(?=[/.])", "", path): sha for path, sha in committed(version).items()}
         for version in (1, 2)
     )
+    sets = {path.partition("/")[0] for path in before}
+    now = {path: sha for path, sha in now.items() if path.partition("/")[0] in sets}
     assert now.keys() == before.keys()
-    assert len(now) == len(committed(2)) == len(committed(1))
+    assert len(now) == len(committed(1))
     moved = {path for path, sha in now.items() if sha != before[path]}
     named = {path for path in moved if Path(path).suffix == ".h"}
     assert all(path.startswith("chain/chain-1-") for path in named)

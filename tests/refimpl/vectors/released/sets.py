@@ -1,12 +1,16 @@
 """The released sets, written from Python, and their hashes."""
 
 import json
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
+from refimpl.cli.sources import layer_cases
+from refimpl.score.select import default_cases
 from refimpl.vectors.case import Choices
 from refimpl.vectors.chain import chained_cases
 from refimpl.vectors.manifest import ARITHMETIC_VERSION
+from refimpl.vectors.memory import Plan, run_in_one_memory
 from refimpl.vectors.stimuli import Sizes, random_cases
 from refimpl.vectors.write import About, Written, set_files
 
@@ -72,7 +76,41 @@ SETS = {
         ),
         Written(kinds=("npy",)),
     ),
+    "wide": lambda: (
+        random_cases(
+            ("shift_product", "pssa"),
+            SMALL,
+            Choices(
+                arithmetics=("int8", "int4"),
+                rounding="tosa_double",
+                declared={"product": "wide", "boundary": "zero"},
+            ),
+        ),
+        Written(layout="nhwc", lanes=2, kinds=("npy", "bin", "hex")),
+    ),
+    "network": lambda: (
+        layer_cases(
+            ["conv1", "conv2_1.conv1"],
+            Choices(arithmetics=BOTH),
+            network="trained",
+            stage="none",
+            image="chelsea",
+            seed="0",
+            side=None,
+            crop=4,
+        )[0],
+        Written(kinds=("npy",)),
+    ),
+    "designed": lambda: (
+        default_cases(["conv2d.int8", "shift_product.int8", "global_attention.int8"]),
+        Written(kinds=("npy",)),
+    ),
+    "sequence": lambda: (
+        random_cases(("conv2d", "pssa"), SMALL, Choices(arithmetics=("int8",))),
+        Written(kinds=("npy", "bin")),
+    ),
 }
+SEQUENCED = ("sequence",)
 
 
 def hashes():
@@ -81,7 +119,8 @@ def hashes():
     found = {}
     for name, make in SETS.items():
         cases, written = make()
-        for path, content in set_files(cases, about=about, written=written):
+        sequencer = partial(run_in_one_memory, plan=Plan()) if name in SEQUENCED else None
+        for path, content in set_files(cases, about=about, written=written, sequencer=sequencer):
             if path != "manifest.json":
                 found[f"{name}/{path}"] = sha256(content).hexdigest()
     return found
