@@ -147,7 +147,10 @@ def first_file(manifest):
             "schema_version must be 2, not 3: a newer refimpl wrote",
         ),
         (lambda m: m.update(schema_version=1), "schema_version must be 2, not 1: an older refimpl"),
-        (lambda m: m.update(schema_version="2"), "schema_version must be right: "),
+        (
+            lambda m: m.update(schema_version="2"),
+            "schema_version must be the whole number 2, not '2'",
+        ),
         (lambda m: m.update(comment=""), "comment must not be there: no such key"),
         (lambda m: m.pop("licence"), "licence must be there"),
         (lambda m: m.update(tool="other"), "tool must be right: "),
