@@ -17,7 +17,8 @@ from refimpl.bitexact.bounds import Bound
 from refimpl.io.device import read_device
 from refimpl.io.files import UnusableError, inside, opened
 from refimpl.io.sets import changed, listed, read_tensor
-from refimpl.vectors.compare import Chunk, Comparison, compare
+from refimpl.vectors.chunks import Chunk
+from refimpl.vectors.compare import Comparison, compare
 from refimpl.vectors.files.numpy_file import HEADER_BYTES, npy_header
 from refimpl.vectors.files.readmem import (
     PIECE,

@@ -6,7 +6,7 @@
     bound not applicable  other bits, and the device is outside every class that has a bound, or all
                           of them are where the sum of magnitudes may overflow
     wrong                 neither
-    unwritten             elements still hold the prefill 0xdeadbeef
+    unwritten             all that differ still hold the prefill 0xdeadbeef
     unknown bits          a hex dump holds x or z
 
 Only the first two pass. Stages are judged for equality only.
@@ -20,7 +20,8 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.bounds import Bound
-from refimpl.vectors.compare import Chunk, Comparison, FirstBad, compare
+from refimpl.vectors.chunks import Chunk
+from refimpl.vectors.compare import Comparison, FirstBad, compare
 from refimpl.vectors.formats import Format, hex_of, is_nan, ordinals, text_of
 from refimpl.vectors.patterns import pattern, text_map
 from refimpl.vectors.physical import Physical, word_at
@@ -59,7 +60,8 @@ class Maps:
 class Verdict:
     """What one file of a device is worth; ``local`` is the same judged from the device's own input.
 
-    ``local`` is None where the stage was not judged so; else the outcome of recomputing the stage
+    ``unwritten`` elements are among the ``wrong`` ones only where there are no others. ``local`` is
+    None where the stage was not judged so; else the outcome of recomputing the stage
     from what the device itself left of the stage before it.
     """
 
@@ -69,6 +71,7 @@ class Verdict:
     outcome: Outcome
     elements: int
     wrong: int = 0
+    unwritten: int = 0
     first: BadElement | None = None
     pattern: str = ""
     maps: Maps | None = None
@@ -151,11 +154,12 @@ def verdict_of(
         return Verdict(**common, outcome="exact", note=payloads)
     if found.first is None:
         raise AssertionError("a wrong element is the first of some")
-    outcome, note = _why(found, outside)
+    outcome, note = _why(found, of, outside)
     return Verdict(
         **common,
         outcome=outcome,
         wrong=found.wrong,
+        unwritten=found.unwritten,
         first=_bad_element(found.first, of),
         pattern=pattern(found, tiles),
         maps=Maps(axes=found.axes, pixels=found.pixels, lanes=found.lanes),
@@ -178,20 +182,28 @@ def unknown_bits(names: tuple[str, str, str], elements: int, why: str) -> Verdic
 
 def _first_of(found: Comparison, of: Physical) -> str:
     """Where the first element with other bits is."""
-    if found.first_other is None:
-        return ""
-    index = [int(at) for at in np.unravel_index(found.first_other, of.shape)] if of.shape else []
-    return f", the first at {index}"
+    return "" if found.first_other is None else f", the first at {_index(found.first_other, of)}"
 
 
-def _why(found: Comparison, outside: str) -> tuple[Outcome, str]:
-    if found.unwritten:
+def _index(flat: int, of: Physical) -> list[int]:
+    return [int(at) for at in np.unravel_index(flat, of.shape)] if of.shape else []
+
+
+def _why(found: Comparison, of: Physical, outside: str) -> tuple[Outcome, str]:
+    if found.first is not None and found.first.flat == found.first_unwritten:
         return "unwritten", f"; {found.unwritten} still hold the prefill 0xdeadbeef"
+    never = ""
+    if found.first_unwritten is not None:
+        never = (
+            f"; {found.unwritten} more still hold the prefill 0xdeadbeef, the first at "
+            f"{_index(found.first_unwritten, of)}"
+        )
     if outside:
-        return "bound not applicable", f"; {outside}"
+        return "bound not applicable", f"; {outside}{never}"
     if found.unbounded == found.wrong:
-        return "bound not applicable", "; the sum of magnitudes may overflow, or errs by all of it"
-    return "wrong", ""
+        why = "; the sum of magnitudes may overflow, or errs by all of it"
+        return "bound not applicable", f"{why}{never}"
+    return "wrong", never
 
 
 def _bad_element(first: FirstBad, of: Physical) -> BadElement:

@@ -8,27 +8,18 @@ policy of the manifest); with a bound, elements within it are counted apart.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.bounds import Bound
+from refimpl.vectors.chunks import Chunk, beside
 from refimpl.vectors.formats import bits_of, is_nan, values_of
 from refimpl.vectors.physical import Physical, logical_at
+from refimpl.vectors.prefill import margin_of, unwritten, ways_of
 
 MOST_SAMPLED = 4096  # ours: differing elements kept to recognise a pattern by
 MOST_MAPPED = 2**22  # ours: pixels of the map over (y, x)
-PREFILL = bytes.fromhex("efbeadde")  # 0xdeadbeef, little-endian
-
-
-class Chunk(NamedTuple):
-    """Elements (k,) of both files from place ``start`` on; and reference and bound of each."""
-
-    start: int
-    golden: Array
-    device: Array
-    bound: Bound | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +36,11 @@ class FirstBad:
 class Comparison:
     """What the comparison found: counts, the first wrong element, and how many per coordinate.
 
-    ``axes`` has a count per coordinate of every axis, by its letter; ``pixels`` (h, w) is None
-    without such axes; ``lanes`` counts by lane of the memory word; ``unbounded`` of the wrong ones
-    have an infinite bound; ``first_other`` is the first place of those within theirs.
+    ``wrong`` elements were written; the ``unwritten`` ones, the first at ``first_unwritten``, are
+    counted apart, unless there are no others: then they are the wrong ones. ``axes`` has a count
+    per coordinate of every axis, by its letter; ``pixels`` (h, w) is None without such axes;
+    ``lanes`` counts by lane of the memory word; ``unbounded`` of the wrong ones have an infinite
+    bound; ``first_other`` is the first place of those within theirs.
     """
 
     elements: int
@@ -57,6 +50,7 @@ class Comparison:
     unwritten: int
     unbounded: int
     first: FirstBad | None
+    first_unwritten: int | None
     first_other: int | None
     axes: Mapping[str, Array]
     pixels: Array | None
@@ -64,57 +58,84 @@ class Comparison:
     sampled: Array
 
 
+class _Tally:
+    """Bad elements of one kind, counted chunk by chunk."""
+
+    def __init__(self, of: Physical) -> None:
+        self.of = of
+        self.axes = {
+            letter: np.zeros(size, np.int64)
+            for letter, size in zip(of.layout.letters, of.shape, strict=True)
+        }
+        self.pixels = _blank_pixels(of)
+        self.lanes = np.zeros(of.lanes, np.int64)
+        self.count = self.unbounded = 0
+        self.first: FirstBad | None = None
+        self.sampled: list[Array] = []
+        self.room = MOST_SAMPLED
+
+    def add(self, chunk: Chunk, at: Array, indices: Array) -> None:
+        """Count elements ``at`` (k,) of a chunk, whose logical indices are (rank, k)."""
+        if not len(at):
+            return
+        self.count += len(at)
+        if chunk.bound is not None:
+            self.unbounded += int((~np.isfinite(chunk.bound.bound[at])).sum())
+        for letter, along in zip(self.axes, indices, strict=True):
+            self.axes[letter] += np.bincount(along, minlength=len(self.axes[letter]))
+        if self.pixels is not None:
+            letters = self.of.layout.letters
+            height, width = (indices[letters.index(letter)] for letter in "hw")
+            np.add.at(self.pixels, (height, width), 1)
+        lanes = (chunk.start + at) % self.of.lanes
+        self.lanes += np.bincount(lanes, minlength=self.of.lanes)
+        flat = _flat(indices, self.of)
+        self.sampled.append(flat[: self.room])
+        self.room -= len(self.sampled[-1])
+        least = int(flat.argmin())
+        if self.first is None or flat[least] < self.first.flat:
+            self.first = _first(chunk, int(at[least]), int(flat[least]))
+
+
 def compare(chunks: Iterable[Chunk], of: Physical, *, logical: bool) -> Comparison:
     """Compare two files of a tensor; ``logical`` says whose order the chunks come in."""
-    letters = of.layout.letters
-    axes = {
-        letter: np.zeros(size, np.int64) for letter, size in zip(letters, of.shape, strict=True)
-    }
-    pixels = _blank_pixels(of)
-    lanes = np.zeros(of.lanes, np.int64)
-    counts = {"other_bits": 0, "other_nans": 0, "wrong": 0, "unwritten": 0, "unbounded": 0}
-    first: FirstBad | None = None
+    written, never = _Tally(of), _Tally(of)
+    other_nans = other_bits = 0
     others: list[Array] = []
-    sampled: list[Array] = []
-    room = MOST_SAMPLED
-    for chunk in chunks:
+    ways = ways_of(of)
+    for given in beside(chunks, of, margin_of(ways)):
+        chunk = given.chunk
         differs = bits_of(chunk.golden, of.form) != bits_of(chunk.device, of.form)
         at = np.flatnonzero(differs)
         indices, at = _indices(at, chunk.start, of, logical=logical)
         nans = is_nan(chunk.golden[at], of.form) & is_nan(chunk.device[at], of.form)
-        counts["other_nans"] += int(nans.sum())
+        other_nans += int(nans.sum())
         at, indices = at[~nans], indices[:, ~nans]
         if chunk.bound is not None and len(at):
             near = within(chunk.device[at], Bound(*(each[at] for each in chunk.bound)), of)
-            counts["other_bits"] += int(near.sum())
+            other_bits += int(near.sum())
             others.append(_flat(indices[:, near], of))
             at, indices = at[~near], indices[:, ~near]
-            counts["unbounded"] += int((~np.isfinite(chunk.bound.bound[at])).sum())
         if not len(at):
             continue
-        counts["wrong"] += len(at)
-        counts["unwritten"] += int(_prefilled(chunk, at, of).sum())
-        flat = _flat(indices, of)
-        for letter, along in zip(letters, indices, strict=True):
-            axes[letter] += np.bincount(along, minlength=len(axes[letter]))
-        if pixels is not None:
-            height, width = (indices[letters.index(letter)] for letter in "hw")
-            np.add.at(pixels, (height, width), 1)
-        lanes += np.bincount((chunk.start + at) % of.lanes, minlength=of.lanes)
-        sampled.append(flat[:room])
-        room -= len(sampled[-1])
-        least = int(flat.argmin())
-        if first is None or flat[least] < first.flat:
-            first = _first(chunk, int(at[least]), int(flat[least]))
+        held = unwritten(given, at, of, ways)
+        written.add(chunk, at[~held], indices[:, ~held])
+        never.add(chunk, at[held], indices[:, held])
+    told = written if written.count else never
     return Comparison(
         elements=prod(of.shape),
-        **counts,
-        first=first,
+        other_bits=other_bits,
+        other_nans=other_nans,
+        wrong=told.count,
+        unwritten=never.count,
+        unbounded=told.unbounded,
+        first=told.first,
+        first_unwritten=None if never.first is None else never.first.flat,
         first_other=min((int(each.min()) for each in others if len(each)), default=None),
-        axes=axes,
-        pixels=pixels,
-        lanes=lanes,
-        sampled=np.concatenate(sampled) if sampled else np.zeros(0, np.int64),
+        axes=told.axes,
+        pixels=told.pixels,
+        lanes=told.lanes,
+        sampled=np.concatenate(told.sampled) if told.sampled else np.zeros(0, np.int64),
     )
 
 
@@ -140,31 +161,6 @@ def _indices(at: Array, start: int, of: Physical, *, logical: bool) -> tuple[Arr
         return np.array(found, np.int64).reshape(len(of.shape), -1), at
     indices, valid = logical_at(start + at, of)
     return indices[:, valid], at[valid]
-
-
-def _prefilled(chunk: Chunk, at: Array, of: Physical) -> Array:
-    """Which elements are part of a whole prefill word of four bytes that was never overwritten."""
-    pattern = _prefill_elements(of)
-    period = len(pattern)
-    places = chunk.start + np.arange(len(chunk.device))
-    same = bits_of(chunk.device, of.form) == pattern[places % period]
-    lead = -chunk.start % period
-    whole = np.zeros(len(same), bool)
-    groups = max(0, len(same) - lead) // period
-    body = same[lead : lead + period * groups].reshape(-1, period).all(axis=1)
-    whole[lead : lead + period * groups] = np.repeat(body, period)
-    return whole[at]
-
-
-def _prefill_elements(of: Physical) -> Array:
-    """The prefill word as elements of the format, the lowest bits first."""
-    if of.form.bits < 8:
-        nibbles = [half for byte in PREFILL for half in (byte & 0xF, byte >> 4)]
-        return np.array(nibbles, of.form.word)
-    whole = np.frombuffer(PREFILL * 2, of.form.word)
-    if of.form.bits < of.form.carrier_bits:  # a wire's own: the word's lowest bits
-        return whole[:1] & np.array((1 << of.form.bits) - 1, of.form.word)
-    return whole[: max(1, 32 // of.form.bits)]
 
 
 def _first(chunk: Chunk, at: int, flat: int) -> FirstBad:

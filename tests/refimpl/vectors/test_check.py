@@ -151,3 +151,21 @@ def test_without_a_bound_only_equal_bits_pass():
     other = expected.copy()
     other[2] = np.nextafter(np.float32(1), np.float32(2))
     assert not judge(expected, other, of=laid(expected), names=NAMES, bound=bound).passed
+
+
+def test_a_wrong_element_is_not_hidden_by_unwritten_ones():
+    expected = np.arange(40, dtype=np.int8).reshape(1, 2, 4, 5)
+    got = expected.copy()
+    got.reshape(-1)[20:40] = np.frombuffer(bytes.fromhex("deadbeef") * 5, np.int8)
+    verdict = judge(expected, got, of=laid(expected), names=NAMES)
+    assert (verdict.outcome, verdict.wrong, verdict.unwritten) == ("unwritten", 20, 20)
+    assert verdict.pattern == "all of channel 1"
+    got[0, 0, 1, 2] = 99
+    verdict = judge(expected, got, of=laid(expected), names=NAMES)
+    assert (verdict.outcome, verdict.wrong, verdict.unwritten) == ("wrong", 1, 20)
+    assert verdict.first.index == (0, 0, 1, 2)
+    assert verdict.sentence == (
+        "case output (output.hex): wrong, 1 of 40 elements; first at [0, 0, 1, 2] (word 7): "
+        "must be 7 (0x07), not 99 (0x63), 92 apart; 20 more still hold the prefill 0xdeadbeef, "
+        "the first at [0, 1, 0, 0]"
+    )

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refimpl.bitexact.bounds import Bound
-from refimpl.vectors.compare import Chunk, compare
-from refimpl.vectors.formats import FORMATS, from_bits
+from refimpl.vectors.chunks import Chunk
+from refimpl.vectors.compare import compare
+from refimpl.vectors.formats import FORMATS, bits_of, from_bits
 from refimpl.vectors.layouts import layout_for, to_physical
 from refimpl.vectors.physical import Physical
 
@@ -111,3 +112,71 @@ def test_each_chunk_has_its_own_bounds():
     found = compare(chunks, of, logical=True)
     assert (found.wrong, found.other_bits, found.first.flat) == (1, 2, 1)
     assert found.first.bound.bound == 0.1
+
+
+def dumped(form, lanes, word, count):
+    """Elements of so many memory words of one value, unpacked digit by digit."""
+    each = [word >> lane * form.bits & (1 << form.bits) - 1 for lane in range(lanes)]
+    return from_bits(np.array(each * count).astype(form.word), form)
+
+
+@pytest.mark.small
+@pytest.mark.parametrize(
+    ("name", "lanes", "words"),
+    [
+        ("int8", 1, (0xEF, 0xBE, 0xAD, 0xDE)),
+        ("int8", 1, (0xDE, 0xAD, 0xBE, 0xEF)),
+        ("int8", 1, (0xEF,)),
+        ("int8", 4, (0xDEADBEEF,)),
+        ("int8", 4, (0xEFBEADDE,)),
+        ("int8", 16, (0xDEADBEEF,)),
+        ("int8", 6, (0xBEEFDEADBEEF,)),
+        ("int4", 2, (0xEF,)),
+        ("int16", 1, (0xBEEF, 0xDEAD)),
+        ("bf16", 1, (0xDEAD, 0xBEEF)),
+        ("bf16", 1, (0xBEEF,)),
+        ("fp32", 1, (0xBEEFDEAD,)),
+        ("fp32", 1, (0xADDEEFBE,)),
+        ("int32", 4, (0xDEADBEEF,)),
+        ("fp64", 1, (0xDEADBEEF,)),
+        ("int17", 2, (0xDEADBEEF,)),
+    ],
+)
+def test_every_way_a_memory_is_prefilled_is_unwritten_beside_elements_that_are_wrong(
+    name, lanes, words
+):
+    form = FORMATS[name]
+    never = np.concatenate([dumped(form, lanes, word, 1) for word in words * 16])
+    of = physical(name, (4 * len(never),), lanes=lanes)
+    golden = from_bits((np.arange(4 * len(never)) % 5 + 2).astype(form.word), form)
+    device = golden.copy()
+    period = lanes * len(words)
+    at = len(never) // period * period
+    device[at : at + len(never)] = never
+    device[[0, -1]] = device[[1, -2]]
+    golden[[0, -1]] = golden[[2, -3]]
+    differ = np.flatnonzero(bits_of(golden, form) != bits_of(device, form))
+    inside = (differ >= at) & (differ < at + len(never))
+    for step in (1, 3, 7, 1000):
+        found = compare(chunked(golden, device, step), of, logical=True)
+        assert (found.unwritten, found.wrong) == (inside.sum(), (~inside).sum())
+        assert (found.first.flat, found.first_unwritten) == (0, differ[inside][0])
+        assert sum(found.lanes) == found.wrong == 2
+
+
+@pytest.mark.small
+def test_three_bytes_of_the_prefill_in_a_row_are_wrong_and_four_are_unwritten():
+    of = physical("int8", (12,))
+    for count, unwritten in ((3, 0), (4, 4)):
+        golden = np.zeros(12, np.int8)
+        device = golden.copy()
+        device[5 : 5 + count] = -17
+        found = compare(chunked(golden, device, 2), of, logical=True)
+        assert (found.wrong, found.unwritten) == (count, unwritten)
+
+
+@pytest.mark.small
+def test_a_device_that_writes_minus_one_in_words_of_four_bits_has_written():
+    golden, device = np.zeros(64, np.int8), np.full(64, -1, np.int8)
+    found = compare([Chunk(0, golden, device)], physical("int4", (64,)), logical=True)
+    assert (found.wrong, found.unwritten) == (64, 0)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from refimpl.vectors.compare import Chunk, compare
+from refimpl.vectors.chunks import Chunk
+from refimpl.vectors.compare import compare
 from refimpl.vectors.formats import FORMATS
 from refimpl.vectors.layouts import layout_for
 from refimpl.vectors.patterns import blocks_of, pattern, text_map, tiles_of

@@ -10,7 +10,8 @@ from refimpl.bitexact.operators import INTEGER_ARITHMETICS
 from refimpl.cli import app
 from refimpl.vectors.case import Choices
 from refimpl.vectors.chain import chained_cases
-from refimpl.vectors.compare import Chunk, compare
+from refimpl.vectors.chunks import Chunk
+from refimpl.vectors.compare import compare
 from refimpl.vectors.files.kinds import decode, encode
 from refimpl.vectors.formats import FORMATS, must_fit
 from refimpl.vectors.layouts import layout_for
