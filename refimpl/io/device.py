@@ -61,13 +61,23 @@ def read_device(path: Path, kind: str, tensor: Tensor) -> Array:
 
 
 def read_device_case(root: Path, entry: CaseEntry) -> dict[str, Array]:
-    """Every stage and output that a device left of a case, in logical order, typed by format."""
-    left = {}
+    """Every stage and output that a device left of a case: its first file, in logical order."""
+    return {
+        name: next(iter(files.values())) for name, files in read_device_files(root, entry).items()
+    }
+
+
+def read_device_files(root: Path, entry: CaseEntry) -> dict[str, dict[str, Array]]:
+    """Every file of a stage or output that a device left of a case, by tensor and file name.
+
+    Arrays are in logical order, typed by format.
+    """
+    left: dict[str, dict[str, Array]] = {}
     for tensor in entry.tensors:
         if tensor.role in {"stage", "output"}:
-            for path, kind in device_files(root, entry.id, tensor.name)[:1]:
-                array = read_device(path, kind, tensor)
-                left[tensor.name] = labelled(array, FORMATS[tensor.format])
+            for path, kind in device_files(root, entry.id, tensor.name):
+                array = labelled(read_device(path, kind, tensor), FORMATS[tensor.format])
+                left.setdefault(tensor.name, {})[path.name] = array
     return left
 
 

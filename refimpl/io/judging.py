@@ -9,7 +9,7 @@ from refimpl.arrays import Array
 from refimpl.bitexact.adders import Adders
 from refimpl.bitexact.bounds import Bound, bound_outputs
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
-from refimpl.io.device import device_files, misnamed_files, read_device, read_device_case
+from refimpl.io.device import device_files, misnamed_files, read_device, read_device_files
 from refimpl.io.files import UnusableError
 from refimpl.io.memories import device_image, golden_images
 from refimpl.io.sets import read_case, read_tensor
@@ -77,9 +77,10 @@ def judge_case(court: Court, entry: CaseEntry, advance: Advance = lambda _, __: 
         return replace(plain, notes=(note,))
     try:
         arrays = read_case(court.golden, entry)
-        left = read_device_case(court.device, entry)
+        left = read_device_files(court.device, entry)
         others = {f"the golden {name}": arrays[name] for name in arrays if name not in left}
-        evidence = Evidence(golden=arrays, device={**left, **_inputs(court, entry)}, others=others)
+        device = {name: next(iter(files.values())) for name, files in left.items()}
+        evidence = Evidence(arrays, {**device, **_inputs(court, entry)}, others, left)
         explained = explain(entry, list(verdicts), evidence, court.suspects)
     except ValueError as error:
         return replace(plain, errors=tuple(dict.fromkeys((*errors, str(error)))))
@@ -164,7 +165,9 @@ def shrink_case(court: Court, entries: list[CaseEntry]) -> tuple[Shrunk, CaseEnt
             raise UnusableError(f"{bad.sentence}: there is no wrong value to look for")
         arrays = read_case(court.golden, entry)
         case = case_of(entry, arrays)
-        left = read_device_case(court.device, entry)
+        read = read_device_files(court.device, entry)
+        left = {name: next(iter(files.values())) for name, files in read.items()}
+        left[bad.tensor] = read[bad.tensor][bad.file]
         small = shrink(case, arrays, left, bad.tensor, bad.first.index)
         if court.dut is not None and court.dut.observe.stages is not None:
             computed = stages(small.case)

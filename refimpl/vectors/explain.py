@@ -39,11 +39,21 @@ def no_suspects(_: Case) -> Iterable[Suspect]:
 
 
 class Evidence(NamedTuple):
-    """What explains a case: golden arrays and the device's by stage, other cases' outputs."""
+    """What explains a case: golden arrays and the device's by stage, other cases' outputs.
+
+    ``device`` has of each stage what the device went on with: its first file. ``files`` has every
+    file of a stage by its name, where there may be several.
+    """
 
     golden: Mapping[str, Array]
     device: Mapping[str, Array]
     others: Mapping[str, Array]
+    files: Mapping[str, Mapping[str, Array]] = {}
+
+    def seen_by(self, verdict: Verdict) -> Mapping[str, Array]:
+        """The device's arrays by stage; that of the verdict's stage is of the verdict's file."""
+        own = self.files.get(verdict.tensor, {}).get(verdict.file)
+        return self.device if own is None else {**self.device, verdict.tensor: own}
 
 
 def case_of(entry: CaseEntry, arrays: Mapping[str, Array]) -> Case:
@@ -94,10 +104,10 @@ def _explained(
     bad = report.first_bad
     if bad is None:
         return report
-    shown = None
+    shown, device = None, evidence.seen_by(bad)
     if bad.first is not None:
-        shown = cone(case, evidence.golden, bad.tensor, bad.first.index, evidence.device)
-    findings = diagnose(case, evidence.golden, evidence.device, suspects=suspects(case))
+        shown = cone(case, evidence.golden, bad.tensor, bad.first.index, device)
+    findings = diagnose(case, evidence.golden, device, suspects=suspects(case))
     return replace(report, findings=tuple(findings[:5]), cone=shown, notes=_notes(report))
 
 
@@ -105,7 +115,7 @@ def _told(verdict: Verdict, tensor: Tensor, case: Case, evidence: Evidence) -> V
     """The verdict with its local one, and with other readings of the file."""
     if verdict.tensor not in evidence.device:
         return verdict
-    own = evidence.device[verdict.tensor]
+    own = evidence.seen_by(verdict)[verdict.tensor]
     local = None
     if verdict.tensor in steps_of(case):
         again = recompute(verdict.tensor, evidence.device, case)

@@ -429,3 +429,24 @@ def test_a_bug_of_the_catalogue_is_named_where_all_are_tried(refimpl, tmp_path):
     assert (status, err) == (1, "")
     assert "pad-right" not in known
     assert "columns right of the image read its last column” (pad-right): every bit" in said
+
+
+def test_each_file_of_a_tensor_is_explained_by_its_own_words(refimpl, tmp_path):
+    golden, manifest = written(
+        refimpl, tmp_path, f"{SMALL} --operator conv2d --arithmetic int8 --files npy,bin"
+    )
+    device = device_of(golden, manifest, tmp_path)
+    (entry,) = manifest.cases
+    raw = bytearray((golden / entry.id / "output.bin").read_bytes())
+    raw[5] ^= 1
+    (device / entry.id / "output.bin").write_bytes(raw)
+    status, out, _ = refimpl(f"check {golden} {device}")
+    right, wrong, told = out.splitlines()[:3]
+    assert (status, right[:5], wrong[:5]) == (1, "ok   ", "WRONG")
+    assert "output.bin" in wrong
+    assert told == "      by itself: wrong, given the golden inputs: 1 of 24, first at [0, 0, 1, 2]"
+    assert "output[0, 0, 1, 2] is computed of" in out
+    status, _, err = refimpl(f"shrink {golden} {device} {tmp_path}/small")
+    assert (status, err) == (0, "")
+    status, out, _ = refimpl(f"check {tmp_path}/small/golden {tmp_path}/small/device")
+    assert (status, out.count("WRONG") > 0) == (1, True)
