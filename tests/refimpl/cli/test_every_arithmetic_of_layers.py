@@ -1,26 +1,13 @@
 """Layers of a network and a node of a model, written in every arithmetic through the command."""
 
-import shlex
-
 import numpy as np
 import pytest
 
 from refimpl import io
 from refimpl.bitexact.operators import ARITHMETICS
-from refimpl.cli import app
 
 EVERY = " ".join(f"--arithmetic {each}" for each in ARITHMETICS)
 KERNELS = {"int16": "int8"}
-
-
-@pytest.fixture
-def refimpl(capsys):
-    def command(line):
-        with pytest.raises(SystemExit) as stop:
-            app(shlex.split(line), standalone_mode=True)
-        return stop.value.code, *capsys.readouterr()
-
-    return command
 
 
 def must_have_the_formats(manifest):

@@ -1,7 +1,5 @@
 """No option is silently ignored: what nothing reads is refused, with what would read it."""
 
-import shlex
-
 import numpy as np
 import pytest
 from typer.main import get_command
@@ -23,16 +21,6 @@ CHOICES = {
     "k_tile": {"k_tile": 2},
     "im2col": {"im2col": "uvc"},
 }
-
-
-@pytest.fixture
-def refimpl(capsys):
-    def command(line):
-        with pytest.raises(SystemExit) as stop:
-            app(shlex.split(line), standalone_mode=True)
-        return stop.value.code, *capsys.readouterr()
-
-    return command
 
 
 @pytest.fixture

@@ -1,30 +1,18 @@
 """What would be ignored, miscounted or crash: refused, in one sentence."""
 
 import json
-import shlex
 import shutil
 
 import numpy as np
 import pytest
 
-from refimpl import cli, io
+from refimpl import io
 from refimpl.bitexact.adders import adders_of
 from refimpl.bitexact.quantise import affine
 from refimpl.vectors.manifest import seal
 from refimpl.vectors.stimuli import Sizes
 
 SIZES = "--batch 1 --channels 2 --outputs 2 --height 3 --width 3"
-
-
-@pytest.fixture
-def refimpl(capsys):
-    def command(line):
-        with pytest.raises(SystemExit) as leaving:
-            cli.app(shlex.split(line), standalone_mode=True)
-        printed = capsys.readouterr()
-        return leaving.value.code, printed.out, printed.err
-
-    return command
 
 
 def refused(refimpl, line, sentence):

@@ -1,7 +1,6 @@
 """Sets of every source, written and judged through the command line."""
 
 import json
-import shlex
 import shutil
 from hashlib import sha256
 from pathlib import Path
@@ -10,7 +9,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from refimpl import cli, io
+from refimpl import io
 from refimpl.score.suspects import catalogued
 from refimpl.vectors.case import bare_name
 from refimpl.vectors.explain import case_of
@@ -41,19 +40,6 @@ word_bytes = 8
 [adders]
 rounding = "truncate"
 """
-
-
-@pytest.fixture
-def refimpl(capsys):
-    def command(line):
-        try:
-            cli.app(shlex.split(line), standalone_mode=True)
-        except SystemExit as stop:
-            out, err = capsys.readouterr()
-            return stop.code, out, err
-        raise AssertionError("a command ends by exiting")
-
-    return command
 
 
 def written(refimpl, tmp_path, options):

@@ -1,28 +1,16 @@
 """Unusable input beside usable: every verdict is given, and every report that can be."""
 
 import json
-import shlex
 import shutil
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 
-from refimpl import cli, io
+from refimpl import io
 
 SIZES = "--batch 1 --channels 2 --outputs 2 --height 4 --width 3"
 SET = f"--operator conv2d --operator pssa --arithmetic int8 {SIZES}"
-
-
-@pytest.fixture
-def refimpl(capsys):
-    def command(line):
-        with pytest.raises(SystemExit) as leaving:
-            cli.app(shlex.split(line), standalone_mode=True)
-        printed = capsys.readouterr()
-        return leaving.value.code, printed.out, printed.err
-
-    return command
 
 
 @pytest.fixture
