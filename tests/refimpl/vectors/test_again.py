@@ -104,11 +104,12 @@ def test_the_original_is_what_it_must_be(original):
 @pytest.mark.parametrize("tensor", ["output", "accumulator", "x", "w"])
 def test_a_file_of_any_kind_of_a_tensor(forger, tensor, kind):
     name = forger.file(INT8, f"{tensor}.{kind}")
-    if not (forger.root / name).exists():
-        pytest.skip("no pads, no mask")
     forger.flip(name, at={"mif": -7, "h": -6, "coe": -3}.get(kind, -2))
     said = forger.verdict()
-    assert name in said or f"{tensor} (computed again): wrong" in said or tensor in {"x", "w"}
+    if kind == "npy":  # of an input, another call: what follows from it is not what is there
+        assert "(computed again): wrong" in said
+    else:
+        assert name in said
 
 
 @pytest.mark.parametrize("kind", ["npz", "vh"])
