@@ -10,6 +10,7 @@ import pytest
 import hwsim
 import proofs
 from refimpl import io
+from refimpl.vectors.diagnose import MOST_PRODUCTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,6 +95,12 @@ def test_the_faithful_device_passes_the_reordering_one_too_and_the_truncating_on
     ]
     assert "within bound" in page
     assert "must be" in page
+    assert "(rounding-floor): every bit it left is reproduced" in page
+
+
+def test_the_layer_at_its_own_size_is_small_enough_to_be_explained():
+    outputs, channels, taps, pixels = 128, 5 * 128, 3 * 3, 14 * 14
+    assert outputs * channels * taps * pixels <= MOST_PRODUCTS
 
 
 def test_a_picture_that_is_not_there_is_one_sentence_and_exit_code_two(tmp_path):
