@@ -89,7 +89,8 @@ def projected(which: str, tensors: Tensors, attributes: Attributes) -> Stages:
 def sums_of(attributes: Attributes, which: str) -> IntegerAccumulator:
     """What sums the "scores" over channels d, or the "context" over keys t."""
     loops = {"scores": "d", "context": "t"}[which]
-    return integer_accumulator(attributes.get(f"accumulator_{which}"), loops=loops)
+    name = f"accumulator_{which}"
+    return integer_accumulator(attributes.get(name), loops=loops, name=name)
 
 
 def of_context(attributes: Attributes) -> Attributes:

@@ -45,7 +45,8 @@ def conv2d_backward_integer(tensors: Tensors, attributes: Attributes) -> Stages:
 def accumulator_of(attributes: Attributes, which: str) -> IntegerAccumulator:
     """What sums a gradient: "dx" over o, u, v, "dw" over n, i, j, "shares" over directions d."""
     loops = {"dx": "ouv", "dw": "nij", "shares": "d"}[which]
-    return integer_accumulator(attributes.get(f"accumulator_{which}"), loops=loops)
+    name = f"accumulator_{which}"
+    return integer_accumulator(attributes.get(name), loops=loops, name=name)
 
 
 def weight_gradients(dy: Array, x: Array, w: Array, attributes: Attributes) -> Stages:

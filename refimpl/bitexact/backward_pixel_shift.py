@@ -144,8 +144,6 @@ def share_there(dproduct: Array, x: Array, attributes: Attributes) -> Array:
 def summed_shares(here: Array, there: Array, attributes: Attributes) -> Array:
     """The accumulator of dx: direction by direction, here before there."""
     of, many = accumulator_of(attributes, "shares"), len(attributes["directions"])
-    if of.order != "d":
-        raise ValueError(f"accumulator_shares must sum over the loop d, not {of.order!r}")
     n, channels, *sides = here.shape
     own = (n, many, channels // many, *sides)
     both = np.stack([integers_of(each).reshape(own) for each in (here, there)], axis=2)

@@ -155,7 +155,7 @@ def _integer(operator: str, arithmetic: str, attributes: Attributes) -> dict[str
         "padding": "real zero, the input's zero point",
     }
     for key, loops in integer_sums(operator).items():
-        declared[key] = integer_accumulator(attributes.get(key), loops=loops).formula
+        declared[key] = integer_accumulator(attributes.get(key), loops=loops, name=key).formula
     if operator in SHIFTED:
         declared["product"] = _product(arithmetic, attributes)
     if operator == "xvolution":

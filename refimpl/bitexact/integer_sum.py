@@ -99,11 +99,12 @@ class IntegerSums(NamedTuple):
 
 
 def integer_accumulator(
-    declared: Mapping[str, Any] | None, *, loops: str = ""
+    declared: Mapping[str, Any] | None, *, loops: str = "", name: str = "accumulator"
 ) -> IntegerAccumulator:
     """The record that attributes hold; what they leave out is int32 that wraps.
 
     Where the ``loops`` of the sum are named, its order is over them, by default as they stand.
+    ``name`` is what the record is called in an error.
 
     Raises
     ------
@@ -116,7 +117,7 @@ def integer_accumulator(
         raise ValueError(f"an accumulator must not have the fields {', '.join(sorted(unknown))}")
     made = IntegerAccumulator(**chosen)
     if loops:
-        must_run_over(made.order, loops, "accumulator")
+        must_run_over(made.order, loops, name)
     return made
 
 

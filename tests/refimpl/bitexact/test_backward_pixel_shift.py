@@ -131,7 +131,9 @@ def test_shares_are_summed_direction_by_direction_here_before_there():
         assert got["dx_accumulator"][image, channel, y, z] == total
         differ += total != backwards
     assert differ > 0
-    with pytest.raises(ValueError, match="accumulator order must run over the loops d, not 'cuv'"):
+    with pytest.raises(
+        ValueError, match="accumulator_shares order must run over the loops d, not 'cuv'"
+    ):
         PIPELINES["pssa_backward", "int8"](
             tensors, attributes | {"accumulator_shares": {"order": "cuv"}}
         )
