@@ -1,12 +1,16 @@
 """The files that a device left: where they are, and what is in them."""
 
 import os
+from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from refimpl.arrays import Array
 from refimpl.io.files import UnusableError, inside, read
 from refimpl.io.sets import decode
+from refimpl.vectors.dumps import opposed
+from refimpl.vectors.files.kinds import text
+from refimpl.vectors.files.readmem import from_dump
 from refimpl.vectors.formats import FORMATS, labelled
 from refimpl.vectors.manifest import CaseEntry, Tensor
 
@@ -55,7 +59,7 @@ def read_device(path: Path, kind: str, tensor: Tensor) -> Array:
     UnusableError
         If it has the wrong type, shape or number of words.
     UnknownBitsError
-        If a hex dump holds x or z digits.
+        If bits of an element were never driven: x, z or a skipped address of a hex dump.
     """
     return decode(read(path, f"{path} must be a readable file"), tensor, kind, str(path))
 
@@ -67,18 +71,39 @@ def read_device_case(root: Path, entry: CaseEntry) -> dict[str, Array]:
     }
 
 
-def read_device_files(root: Path, entry: CaseEntry) -> dict[str, dict[str, Array]]:
+def read_device_files(
+    root: Path, entry: CaseEntry, but: Collection[tuple[str, str]] = ()
+) -> dict[str, dict[str, Array]]:
     """Every file of a stage or output that a device left of a case, by tensor and file name.
 
-    Arrays are in logical order, typed by format.
+    Arrays are in logical order, typed by format. ``but`` are tensors and file names to leave out.
     """
     left: dict[str, dict[str, Array]] = {}
     for tensor in entry.tensors:
         if tensor.role in {"stage", "output"}:
             for path, kind in device_files(root, entry.id, tensor.name):
+                if (tensor.name, path.name) in but:
+                    continue
                 array = labelled(read_device(path, kind, tensor), FORMATS[tensor.format])
                 left.setdefault(tensor.name, {})[path.name] = array
     return left
+
+
+def read_opposed(path: Path, tensor: Tensor, golden: Array) -> Array:
+    """Read a hex dump in logical order, its undriven bits the opposite of the golden ones.
+
+    Raises
+    ------
+    UnusableError
+        If it is not a dump of so many words.
+    """
+    of = tensor.physical
+    raw = read(path, f"{path} must be a readable file")
+    try:
+        dump = from_dump(text(raw), of.words, of.width_bits)
+    except ValueError as error:
+        raise UnusableError(f"{path} {error}") from error
+    return labelled(opposed(dump, golden, of), of.form)
 
 
 def must_be_directory(root: Path) -> None:

@@ -1,6 +1,6 @@
 """A device's files held against a set: cases one by one, and sequences step by step."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -9,7 +9,13 @@ from refimpl.arrays import Array
 from refimpl.bitexact.adders import Adders
 from refimpl.bitexact.bounds import Bound, bound_outputs
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
-from refimpl.io.device import device_files, misnamed_files, read_device, read_device_files
+from refimpl.io.device import (
+    device_files,
+    misnamed_files,
+    read_device,
+    read_device_files,
+    read_opposed,
+)
 from refimpl.io.files import UnusableError
 from refimpl.io.memories import device_image, golden_images
 from refimpl.io.sets import read_case, read_tensor
@@ -69,15 +75,14 @@ def judge_case(court: Court, entry: CaseEntry, advance: Advance = lambda _, __: 
     """
     verdicts, errors = _verdicts(court, entry, advance)
     plain = CaseReport(case=entry.id, verdicts=verdicts, errors=errors)
-    unknown = any(verdict.outcome == "unknown bits" for verdict in verdicts)
-    if not court.explain or not plain.wrong or unknown:
+    if not court.explain or not plain.wrong:
         return plain
     if sum(prod(tensor.shape) for tensor in entry.tensors) > MOST_EXPLAINED:
         note = f"more than {MOST_EXPLAINED:,} elements: too large to be explained in memory"
         return replace(plain, notes=(note,))
     try:
         arrays = read_case(court.golden, entry)
-        left = read_device_files(court.device, entry)
+        left = read_device_files(court.device, entry, but=_undriven(verdicts))
         others = {f"the golden {name}": arrays[name] for name in arrays if name not in left}
         device = {name: next(iter(files.values())) for name, files in left.items()}
         evidence = Evidence(arrays, {**device, **_inputs(court, entry)}, others, left)
@@ -85,6 +90,11 @@ def judge_case(court: Court, entry: CaseEntry, advance: Advance = lambda _, __: 
     except ValueError as error:
         return replace(plain, errors=tuple(dict.fromkeys((*errors, str(error)))))
     return replace(explained, errors=errors)
+
+
+def _undriven(verdicts: Iterable[Verdict]) -> set[tuple[str, str]]:
+    """Tensors and names of files that have bits which the device never drove."""
+    return {(verdict.tensor, verdict.file) for verdict in verdicts if verdict.unknown}
 
 
 def judge_sequence(
@@ -152,7 +162,7 @@ def shrink_case(court: Court, entries: list[CaseEntry]) -> tuple[Shrunk, CaseEnt
     Raises
     ------
     UnusableError
-        If nothing is wrong, or the first wrong stage has bits that were never driven.
+        If nothing is wrong.
     """
     for entry in entries:
         report = judge_case(court, entry)
@@ -165,10 +175,18 @@ def shrink_case(court: Court, entries: list[CaseEntry]) -> tuple[Shrunk, CaseEnt
             raise UnusableError(f"{bad.sentence}: there is no wrong value to look for")
         arrays = read_case(court.golden, entry)
         case = case_of(entry, arrays)
-        read = read_device_files(court.device, entry)
+        read = read_device_files(court.device, entry, but=_undriven(report.verdicts))
         left = {name: next(iter(files.values())) for name, files in read.items()}
-        left[bad.tensor] = read[bad.tensor][bad.file]
-        small = shrink(case, arrays, left, bad.tensor, bad.first.index)
+        if bad.unknown:
+            path = court.device / entry.id / bad.file
+            tensor = next(each for each in entry.tensors if each.name == bad.tensor)
+            left[bad.tensor] = read_opposed(path, tensor, arrays[bad.tensor])
+        else:
+            left[bad.tensor] = read[bad.tensor][bad.file]
+        known = not bad.unknown
+        small = shrink(case, arrays, left, bad.tensor, bad.first.index, variants=known)
+        if bad.unknown:
+            small = small._replace(how=f"{small.how}; bits never driven are written inverted")
         if court.dut is not None and court.dut.observe.stages is not None:
             computed = stages(small.case)
             must = {name: computed[name] for name in computed if observable(court.dut, name)}
@@ -219,16 +237,13 @@ def _verdict(
 ) -> Verdict:
     names = (entry.id, tensor.name, file[0].name)
     bounding, outside = _bound(court, entry, tensor)
-    try:
-        compared = compare_files(
-            court.golden,
-            tensor,
-            file,
-            bounding=bounding,
-            advance=lambda count: advance(entry.id, count),
-        )
-    except UnknownBitsError as error:
-        return unknown_bits(names, prod(tensor.shape), str(error))
+    compared = compare_files(
+        court.golden,
+        tensor,
+        file,
+        bounding=bounding,
+        advance=lambda count: advance(entry.id, count),
+    )
     tiles = tiles_of(court.manifest.device, blocks_of(tensor.layout.digits), tensor.name)
     return verdict_of(compared, tensor.physical, names, tiles=tiles, outside=outside)
 
@@ -272,5 +287,8 @@ def _inputs(court: Court, entry: CaseEntry) -> Mapping[str, Array]:
         source = court.entry(link.case)
         tensor = next(each for each in source.tensors if each.name == link.tensor)
         for path, kind in device_files(court.device, link.case, link.tensor)[:1]:
-            found[name] = labelled(read_device(path, kind, tensor), FORMATS[tensor.format])
+            try:
+                found[name] = labelled(read_device(path, kind, tensor), FORMATS[tensor.format])
+            except UnknownBitsError:  # told of the case before
+                continue
     return found

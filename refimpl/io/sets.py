@@ -122,12 +122,12 @@ def decode(raw: bytes, tensor: Tensor, kind: str, path: str) -> Array:
     UnusableError
         If it has the wrong type, shape or number of words.
     UnknownBitsError
-        If a hex dump holds x or z digits.
+        If bits of an element were never driven: x, z or a skipped address of a hex dump.
     """
     try:
         return decode_kind(kind, raw, tensor.physical)
-    except UnknownBitsError:
-        raise
+    except UnknownBitsError as error:
+        raise UnknownBitsError(f"{path} {error}") from error
     except ValueError as error:
         raise UnusableError(f"{path} {error}") from error
 

@@ -19,12 +19,16 @@ from refimpl.io.files import UnusableError, inside, opened
 from refimpl.io.sets import changed, listed, read_tensor
 from refimpl.vectors.chunks import Chunk
 from refimpl.vectors.compare import Comparison, compare
+from refimpl.vectors.dumps import Elements, elements_of
 from refimpl.vectors.files.numpy_file import HEADER_BYTES, npy_header
 from refimpl.vectors.files.readmem import (
     PIECE,
-    UnknownBitsError,
+    Dump,
+    Run,
+    Undriven,
     from_plain_hex,
     in_order,
+    placed,
     runs_of,
 )
 from refimpl.vectors.files.words import from_words
@@ -39,7 +43,7 @@ STEP = 2**18  # ours: elements side by side; a few megabytes whatever the file's
 class Reading(NamedTuple):
     """Runs of elements, and whether they come in logical order."""
 
-    runs: Iterator[Array]
+    runs: Iterator[Elements]
     logical: bool
 
 
@@ -67,8 +71,6 @@ def compare_files(
     ------
     UnusableError
         If either file is not what it must be.
-    UnknownBitsError
-        If the device's hex dump holds x or z digits.
     """
     path, kind = device
     of = tensor.physical
@@ -80,7 +82,7 @@ def compare_files(
     def chunks() -> Iterator[Chunk]:
         start = 0
         for mine, other, limit in zip(ours, theirs.runs, limits, strict=False):
-            yield Chunk(start, mine, other, limit)
+            yield Chunk(start, mine, other.values, limit, other.undriven)
             start += len(mine)
             advance(len(mine))
         if bounding is not None:  # read to the end: only there are the hashes judged
@@ -92,19 +94,19 @@ def compare_files(
 
 def _device_runs(path: Path, kind: str, tensor: Tensor, run: int) -> Reading:
     of = tensor.physical
+    if kind == "hex" and not _is_plain(path, of):
+        return Reading(_dump_runs(path, of, run), logical=False)
     if kind == "npy":
         start, fortran = _npy_start(path, of)
         if fortran:
-            return Reading(_sliced(read_device(path, kind, tensor).reshape(-1), run), logical=True)
-        return Reading(_npy_runs(path, of, start, run, None), logical=True)
-    if kind == "hex" and not _is_plain(path, of):
-        if _is_in_order(path, of):
-            return Reading(_dump_runs(path, of, run), logical=False)
-        whole = to_physical(read_device(path, kind, tensor), of.layout)
-        return Reading(_sliced(whole, run), logical=False)
-    if kind == "bin":
-        _must_hold(path, of.words * of.word_bytes, of)
-    return Reading(_word_runs(path, kind, of, run, None), logical=False)
+            runs = _sliced(read_device(path, kind, tensor).reshape(-1), run)
+        else:
+            runs = _npy_runs(path, of, start, run, None)
+    else:
+        if kind == "bin":
+            _must_hold(path, of.words * of.word_bytes, of)
+        runs = _word_runs(path, kind, of, run, None)
+    return Reading((Elements(each) for each in runs), logical=kind == "npy")
 
 
 def _golden_runs(golden: Path, tensor: Tensor, run: int, *, logical: bool) -> Iterator[Array]:
@@ -244,40 +246,63 @@ def _is_plain(path: Path, of: Physical) -> bool:
         raise UnusableError(f"{path} {error}") from error
 
 
-def _is_in_order(path: Path, of: Physical) -> bool:
-    """Whether a dump with comments, addresses or underscores has its words in order."""
-    try:
-        return in_order(runs_of(_text_of(path), of.width_bits), of.words)
-    except UnknownBitsError:
-        raise
-    except ValueError as error:
-        raise UnusableError(f"{path} {error}") from error
+def _dump_runs(path: Path, of: Physical, run: int) -> Iterator[Elements]:
+    """Runs of the elements of a dump with comments, addresses, underscores, x or z.
 
-
-def _dump_runs(path: Path, of: Physical, run: int) -> Iterator[Array]:
-    """Runs of the elements of a dump whose words are in order, and driven."""
+    Only where its words are in another order than that of their addresses is it held whole.
+    """
     words, left = run // of.lanes, of.elements
-    for packed in _regrouped(
-        (each.words for each in runs_of(_text_of(path), of.width_bits)), words
-    ):
-        count = min(left, len(packed) * of.lanes)
-        yield from_words(packed, of.form, of.lanes, count)
+    for dump in _dumps(path, of, words):
+        count = min(left, len(dump.words) * of.lanes)
+        yield elements_of(dump, of, count)
         left -= count
 
 
-def _regrouped(arrays: Iterator[Array], rows: int) -> Iterator[Array]:
-    """The same rows, so many at a time."""
-    kept: list[Array] = []
-    for array in arrays:
-        kept.append(array)
-        if sum(map(len, kept)) >= rows:
-            whole = np.concatenate(kept)
-            full = len(whole) // rows * rows
-            yield from _sliced(whole[:full], rows)
-            kept = [whole[full:]]
-    rest = np.concatenate(kept) if kept else np.empty((0, 1), np.uint8)
-    if len(rest):
-        yield rest
+def _dumps(path: Path, of: Physical, rows: int) -> Iterator[Dump]:
+    try:
+        if in_order(runs_of(_text_of(path), of.width_bits), of.words):
+            yield from _regrouped(runs_of(_text_of(path), of.width_bits), rows)
+            return
+        whole = placed(list(runs_of(_text_of(path), of.width_bits)), of.words, of.width_bits)
+    except UnusableError:
+        raise
+    except ValueError as error:
+        raise UnusableError(f"{path} {error}") from error
+    for at in range(0, of.words, rows):
+        yield _part(whole, at, at + rows)
+
+
+def _part(dump: Dump, start: int, end: int) -> Dump:
+    undriven = dump.undriven
+    if undriven is not None:
+        undriven = Undriven(*(each[start:end] for each in undriven))
+    return Dump(dump.words[start:end], undriven)
+
+
+def _regrouped(runs: Iterator[Run], rows: int) -> Iterator[Dump]:
+    """The words of runs one after another, so many at a time."""
+    kept: list[Run] = []
+    for each in runs:
+        kept.append(each)
+        if sum(len(run.words) for run in kept) >= rows:
+            whole = _joined(kept)
+            full = len(whole.words) // rows * rows
+            for at in range(0, full, rows):
+                yield _part(whole, at, at + rows)
+            rest = _part(whole, full, len(whole.words))
+            kept = [Run(each.end - len(rest.words), *rest, each.addressed)]
+    if kept and len(kept[-1].words):
+        yield _joined(kept)
+
+
+def _joined(runs: list[Run]) -> Dump:
+    words = np.concatenate([run.words for run in runs])
+    if all(run.undriven is None for run in runs):
+        return Dump(words, None)
+    blank = [
+        (np.zeros_like(run.words),) * 2 if run.undriven is None else run.undriven for run in runs
+    ]
+    return Dump(words, Undriven(*(np.concatenate(each) for each in zip(*blank, strict=True))))
 
 
 def _text_of(path: Path) -> Iterator[bytes]:

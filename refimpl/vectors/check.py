@@ -7,7 +7,8 @@
                           of them are where the sum of magnitudes may overflow
     wrong                 neither
     unwritten             all that differ still hold the prefill 0xdeadbeef
-    unknown bits          a hex dump holds x or z
+    unknown bits          all that differ have bits that the device never drove: x or z in a hex
+                          dump, or an address that it skips
 
 Only the first two pass. Stages are judged for equality only.
 """
@@ -34,7 +35,11 @@ PASSING = frozenset({"exact", "within bound"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadElement:
-    """The first wrong element, in logical order; ``ulps`` counts values of the format between."""
+    """The first wrong element, in logical order; ``ulps`` counts values of the format between.
+
+    Where bits of it were never driven, ``got`` is unknown, and digits of ``got_hex`` are x or z, or
+    - where a dump has no such word.
+    """
 
     index: tuple[int, ...]
     word: int
@@ -60,9 +65,9 @@ class Maps:
 class Verdict:
     """What one file of a device is worth; ``local`` is the same judged from the device's own input.
 
-    ``unwritten`` elements are among the ``wrong`` ones only where there are no others. ``local`` is
-    None where the stage was not judged so; else the outcome of recomputing the stage
-    from what the device itself left of the stage before it.
+    Elements with ``unknown`` bits, and ``unwritten`` ones, are among the ``wrong`` ones only where
+    there are no others. ``local`` is None where the stage was not judged so; else the outcome of
+    recomputing the stage from what the device itself left of the stage before it.
     """
 
     case: str
@@ -71,6 +76,7 @@ class Verdict:
     outcome: Outcome
     elements: int
     wrong: int = 0
+    unknown: int = 0
     unwritten: int = 0
     first: BadElement | None = None
     pattern: str = ""
@@ -159,6 +165,7 @@ def verdict_of(
         **common,
         outcome=outcome,
         wrong=found.wrong,
+        unknown=found.unknown,
         unwritten=found.unwritten,
         first=_bad_element(found.first, of),
         pattern=pattern(found, tiles),
@@ -190,20 +197,26 @@ def _index(flat: int, of: Physical) -> list[int]:
 
 
 def _why(found: Comparison, of: Physical, outside: str) -> tuple[Outcome, str]:
+    never = _also(found.unwritten, "still hold the prefill 0xdeadbeef", found.first_unwritten, of)
+    if found.first is not None and found.first.undriven is not None:
+        skipped = found.first.undriven.x & found.first.undriven.z
+        where = ": the dump skips its address" if skipped.any() else ""
+        return "unknown bits", f"; {found.unknown} with bits that were never driven{where}{never}"
     if found.first is not None and found.first.flat == found.first_unwritten:
         return "unwritten", f"; {found.unwritten} still hold the prefill 0xdeadbeef"
-    never = ""
-    if found.first_unwritten is not None:
-        never = (
-            f"; {found.unwritten} more still hold the prefill 0xdeadbeef, the first at "
-            f"{_index(found.first_unwritten, of)}"
-        )
+    undriven = "with bits that were never driven"
+    more = f"{_also(found.unknown, undriven, found.first_unknown, of)}{never}"
     if outside:
-        return "bound not applicable", f"; {outside}{never}"
+        return "bound not applicable", f"; {outside}{more}"
     if found.unbounded == found.wrong:
         why = "; the sum of magnitudes may overflow, or errs by all of it"
-        return "bound not applicable", f"{why}{never}"
-    return "wrong", never
+        return "bound not applicable", f"{why}{more}"
+    return "wrong", more
+
+
+def _also(count: int, what: str, first: int | None, of: Physical) -> str:
+    """A clause on elements that are counted apart from the wrong ones."""
+    return "" if first is None else f"; {count} more {what}, the first at {_index(first, of)}"
 
 
 def _bad_element(first: FirstBad, of: Physical) -> BadElement:
@@ -219,15 +232,29 @@ def _bad_element(first: FirstBad, of: Physical) -> BadElement:
         lane=lane,
         expected=text_of(first.golden[0], of.form),
         expected_hex=hex_of(first.golden[0], of.form),
-        got=text_of(first.device[0], of.form),
-        got_hex=hex_of(first.device[0], of.form),
+        got=text_of(first.device[0], of.form) if first.undriven is None else "unknown",
+        got_hex=_digits(first, of.form),
         ulps=_apart(first, of.form),
         bound=limit,
     )
 
 
+def _digits(first: FirstBad, form: Format) -> str:
+    """Hex digits of what the device left, with x, z or - where bits of one were never driven."""
+    driven = hex_of(first.device[0], form)
+    if first.undriven is None:
+        return driven
+    x, z = (f"{int(bits[0]):0{len(driven)}x}" for bits in first.undriven)
+    return "".join(
+        each if (a, b) == ("0", "0") else "-" if int(a, 16) & int(b, 16) else "zx"[b == "0"]
+        for each, a, b in zip(driven, x, z, strict=True)
+    )
+
+
 def _apart(first: FirstBad, form: Format) -> int | None:
-    """Values of the format from one to the other; None where one is NaN."""
+    """Values of the format from one to the other; None where one is NaN or unknown."""
+    if first.undriven is not None:
+        return None
     if is_nan(first.golden, form)[0] or is_nan(first.device, form)[0]:
         return None
     return abs(int(ordinals(first.golden, form)[0]) - int(ordinals(first.device, form)[0]))

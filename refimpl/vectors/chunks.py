@@ -8,17 +8,22 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.bounds import Bound
+from refimpl.vectors.files.readmem import Undriven
 from refimpl.vectors.formats import bits_of
 from refimpl.vectors.physical import Physical
 
 
 class Chunk(NamedTuple):
-    """Elements (k,) of both files from place ``start`` on; and reference and bound of each."""
+    """Elements (k,) of both files from place ``start`` on; and reference and bound of each.
+
+    ``undriven`` has ones in the bits of the device's elements that it never drove.
+    """
 
     start: int
     golden: Array
     device: Array
     bound: Bound | None = None
+    undriven: Undriven | None = None
 
 
 class Beside(NamedTuple):

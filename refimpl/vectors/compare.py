@@ -14,6 +14,7 @@ import numpy as np
 from refimpl.arrays import Array
 from refimpl.bitexact.bounds import Bound
 from refimpl.vectors.chunks import Chunk, beside
+from refimpl.vectors.files.readmem import Undriven
 from refimpl.vectors.formats import bits_of, is_nan, values_of
 from refimpl.vectors.physical import Physical, logical_at
 from refimpl.vectors.prefill import margin_of, unwritten, ways_of
@@ -24,20 +25,25 @@ MOST_MAPPED = 2**22  # ours: pixels of the map over (y, x)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstBad:
-    """The first wrong element in logical order: flat index, and both as one-element arrays."""
+    """The first wrong element in logical order: flat index, and both as one-element arrays.
+
+    ``undriven`` has ones in its bits that the device never drove, where there are any.
+    """
 
     flat: int
     golden: Array
     device: Array
     bound: Bound | None
+    undriven: Undriven | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """What the comparison found: counts, the first wrong element, and how many per coordinate.
 
-    ``wrong`` elements were written; the ``unwritten`` ones, the first at ``first_unwritten``, are
-    counted apart, unless there are no others: then they are the wrong ones. ``axes`` has a count
+    ``wrong`` elements were driven and written. Those with ``unknown`` bits, the first at
+    ``first_unknown``, and the ``unwritten`` ones, the first at ``first_unwritten``, are counted
+    apart; but where there are no others, they are the wrong ones. ``axes`` has a count
     per coordinate of every axis, by its letter; ``pixels`` (h, w) is None without such axes;
     ``lanes`` counts by lane of the memory word; ``unbounded`` of the wrong ones have an infinite
     bound; ``first_other`` is the first place of those within theirs.
@@ -47,9 +53,11 @@ class Comparison:
     other_bits: int
     other_nans: int
     wrong: int
+    unknown: int
     unwritten: int
     unbounded: int
     first: FirstBad | None
+    first_unknown: int | None
     first_unwritten: int | None
     first_other: int | None
     axes: Mapping[str, Array]
@@ -99,13 +107,19 @@ class _Tally:
 
 def compare(chunks: Iterable[Chunk], of: Physical, *, logical: bool) -> Comparison:
     """Compare two files of a tensor; ``logical`` says whose order the chunks come in."""
-    written, never = _Tally(of), _Tally(of)
+    written, unknown, never = _Tally(of), _Tally(of), _Tally(of)
     other_nans = other_bits = 0
     others: list[Array] = []
     ways = ways_of(of)
     for given in beside(chunks, of, margin_of(ways)):
         chunk = given.chunk
         differs = bits_of(chunk.golden, of.form) != bits_of(chunk.device, of.form)
+        if chunk.undriven is not None:
+            undriven = chunk.undriven.bits != 0
+            at = np.flatnonzero(undriven)
+            indices, at = _indices(at, chunk.start, of, logical=logical)
+            unknown.add(chunk, at, indices)
+            differs &= ~undriven
         at = np.flatnonzero(differs)
         indices, at = _indices(at, chunk.start, of, logical=logical)
         nans = is_nan(chunk.golden[at], of.form) & is_nan(chunk.device[at], of.form)
@@ -121,15 +135,17 @@ def compare(chunks: Iterable[Chunk], of: Physical, *, logical: bool) -> Comparis
         held = unwritten(given, at, of, ways)
         written.add(chunk, at[~held], indices[:, ~held])
         never.add(chunk, at[held], indices[:, held])
-    told = written if written.count else never
+    told = next((each for each in (written, unknown) if each.count), never)
     return Comparison(
         elements=prod(of.shape),
         other_bits=other_bits,
         other_nans=other_nans,
         wrong=told.count,
+        unknown=unknown.count,
         unwritten=never.count,
         unbounded=told.unbounded,
         first=told.first,
+        first_unknown=None if unknown.first is None else unknown.first.flat,
         first_unwritten=None if never.first is None else never.first.flat,
         first_other=min((int(each.min()) for each in others if len(each)), default=None),
         axes=told.axes,
@@ -166,8 +182,15 @@ def _indices(at: Array, start: int, of: Physical, *, logical: bool) -> tuple[Arr
 def _first(chunk: Chunk, at: int, flat: int) -> FirstBad:
     one = slice(at, at + 1)
     bound = None if chunk.bound is None else Bound(*(each[one] for each in chunk.bound))
+    undriven = None
+    if chunk.undriven is not None and chunk.undriven.bits[at]:
+        undriven = Undriven(*(each[one].copy() for each in chunk.undriven))
     return FirstBad(
-        flat=flat, golden=chunk.golden[one].copy(), device=chunk.device[one].copy(), bound=bound
+        flat=flat,
+        golden=chunk.golden[one].copy(),
+        device=chunk.device[one].copy(),
+        bound=bound,
+        undriven=undriven,
     )
 
 

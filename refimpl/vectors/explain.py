@@ -42,7 +42,7 @@ class Evidence(NamedTuple):
     """What explains a case: golden arrays and the device's by stage, other cases' outputs.
 
     ``device`` has of each stage what the device went on with: its first file. ``files`` has every
-    file of a stage by its name, where there may be several.
+    file of a stage by its name, where there may be several; not those that have unknown bits.
     """
 
     golden: Mapping[str, Array]
@@ -113,7 +113,7 @@ def _explained(
 
 def _told(verdict: Verdict, tensor: Tensor, case: Case, evidence: Evidence) -> Verdict:
     """The verdict with its local one, and with other readings of the file."""
-    if verdict.tensor not in evidence.device:
+    if verdict.tensor not in evidence.device or verdict.unknown:
         return verdict
     own = evidence.seen_by(verdict)[verdict.tensor]
     local = None

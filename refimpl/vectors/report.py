@@ -143,6 +143,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "passed": verdict.passed,
         "elements": verdict.elements,
         "wrong": verdict.wrong,
+        "unknown": verdict.unknown,
         "unwritten": verdict.unwritten,
         "first": None
         if first is None

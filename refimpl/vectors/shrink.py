@@ -39,11 +39,18 @@ class Shrunk(NamedTuple):
 
 
 def shrink(
-    case: Case, golden: Mapping[str, Array], device: Mapping[str, Array], stage: str, index: Index
+    case: Case,
+    golden: Mapping[str, Array],
+    device: Mapping[str, Array],
+    stage: str,
+    index: Index,
+    *,
+    variants: bool = True,
 ) -> Shrunk:
     """The smallest case found that shows the mismatch whose first bad element is ``stage[index]``.
 
-    ``golden`` and ``device`` hold arrays by stage; those of ``device`` are what it left.
+    ``golden`` and ``device`` hold arrays by stage; those of ``device`` are what it left. Without
+    ``variants`` none of them may stand for the device.
 
     Raises
     ------
@@ -52,7 +59,7 @@ def shrink(
     """
     if stage not in device or np.array_equal(_bits(golden[stage]), _bits(device[stage])):
         raise ValueError(f"stage {stage} of {case.id} must be wrong to be shrunk")
-    for finding in diagnose(case, golden, device):
+    for finding in diagnose(case, golden, device) if variants else ():
         if finding.reproduces:
             variant = VARIANTS[finding.name]
             smaller = _by_variant(case, variant, tuple(device))

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from refimpl.arrays import Array
+from refimpl.vectors.dumps import driven_array
 from refimpl.vectors.files.binary import from_binary, to_binary
 from refimpl.vectors.files.c_header import from_c_header, to_c_header
 from refimpl.vectors.files.memory import from_coe, from_mif, to_coe, to_mif
 from refimpl.vectors.files.numpy_file import from_npy, to_npy
-from refimpl.vectors.files.readmem import from_hex, to_hex
+from refimpl.vectors.files.readmem import from_dump, from_hex, to_hex
 from refimpl.vectors.physical import Physical, array_of, mask_of, words_of
 
 
@@ -33,7 +34,8 @@ def decode(kind: str, raw: bytes, of: Physical) -> Array:
     Raises
     ------
     ValueError
-        If it does not hold exactly such an array (``UnknownBitsError`` where bits are x or z).
+        If it does not hold exactly such an array (``UnknownBitsError`` where bits of an
+        element were never driven).
     """
     return KINDS[kind].decode(raw, of)
 
@@ -69,7 +71,7 @@ KINDS = {
         suffix="hex",
         says="words for $readmemh",
         encode=lambda array, of, _: to_hex(words_of(array, of), of.width_bits),
-        decode=lambda raw, of: array_of(from_hex(text(raw), of.words, of.width_bits), of),
+        decode=lambda raw, of: driven_array(from_dump(text(raw), of.words, of.width_bits), of),
     ),
     "coe": Kind(
         suffix="coe",

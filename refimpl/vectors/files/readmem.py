@@ -2,8 +2,9 @@
 
 Simulators zero-extend short words, fill what a short file leaves with x or with 0, and call a
 minus sign a syntax error; so the files have exactly so many words of exactly so many digits. Read
-back: comments, ``@address`` and underscores as the standard has them; x and z digits are what a
-device never drove, and are told apart from words that are wrong. A dump that ``$writememh`` left
+back: comments, ``@address`` and underscores as the standard has them; x and z digits, and words at
+addresses that a dump skips, are bits that a device never drove: they come beside the words, since
+only who knows what the bits are for can say whether they matter. A dump that ``$writememh`` left
 begins with a comment: it is read in pieces all the same, in bounded memory (``runs_of``).
 
 Source: IEEE 1364-2005, sections 3.3 (comments) and 17.2.9.
@@ -27,7 +28,26 @@ HEX = frozenset("0123456789abcdef")
 
 
 class UnknownBitsError(ValueError):
-    """A hex dump holds x or z digits: bits the device never drove."""
+    """A hex dump holds bits that the device never drove, where they matter."""
+
+
+class Undriven(NamedTuple):
+    """Ones in the bits of x digits, and in those of z; in both where a dump has no such word."""
+
+    x: Array
+    z: Array
+
+    @property
+    def bits(self) -> Array:
+        """Ones wherever nothing was driven."""
+        return self.x | self.z
+
+
+class Dump(NamedTuple):
+    """Words (count, bytes) by address, zeros where ``undriven`` has ones (None: nowhere)."""
+
+    words: Array
+    undriven: Undriven | None
 
 
 def to_hex(words: Array, width_bits: int) -> bytes:
@@ -43,14 +63,13 @@ def to_hex(words: Array, width_bits: int) -> bytes:
 class Run(NamedTuple):
     """Words of a dump one after another: the address of the first, and their bytes (k, bytes).
 
-    ``undriven`` has ones where digits are x or z (None: nowhere), ``said`` is the first such word
-    as it was written. ``addressed`` says whether the dump has had an address so far.
+    ``undriven`` has ones where digits are x or z (None: nowhere). ``addressed`` says whether the
+    dump has had an address so far.
     """
 
     address: int
     words: Array
-    undriven: Array | None
-    said: str
+    undriven: Undriven | None
     addressed: bool
 
     @property
@@ -58,14 +77,9 @@ class Run(NamedTuple):
         """The address after the last word."""
         return self.address + len(self.words)
 
-    @property
-    def unknown(self) -> Array:
-        """Places of the words that have x or z digits."""
-        return np.flatnonzero([] if self.undriven is None else self.undriven.any(axis=1))
-
 
 def from_hex(text: str, count: int, width_bits: int) -> Array:
-    """Words (count, bytes) of a hex dump.
+    """Words (count, bytes) of a hex dump in which every bit is driven.
 
     Raises
     ------
@@ -74,12 +88,27 @@ def from_hex(text: str, count: int, width_bits: int) -> Array:
     UnknownBitsError
         If a word has x or z digits, or an address was skipped.
     """
+    dump = from_dump(text, count, width_bits)
+    if dump.undriven is not None:
+        at = int(np.flatnonzero(dump.undriven.bits.any(axis=1))[0])
+        raise UnknownBitsError(f"word {at} has bits that were never driven")
+    return dump.words
+
+
+def from_dump(text: str, count: int, width_bits: int) -> Dump:
+    """Words of a hex dump, and which of their bits the device never drove.
+
+    Raises
+    ------
+    ValueError
+        If there are not exactly ``count`` words, or one is not hex or too wide.
+    """
     raw = text.encode("ascii", "replace")
     plain = from_plain_hex(raw, width_bits)
     if plain is not None and len(plain) == count:
-        return plain
+        return Dump(plain, None)
     pieces = (raw[at : at + PIECE] for at in range(0, len(raw), PIECE))
-    return _placed(list(runs_of(pieces, width_bits)), count)
+    return placed(list(runs_of(pieces, width_bits)), count, width_bits)
 
 
 def runs_of(pieces: Iterable[bytes], width_bits: int) -> Iterator[Run]:
@@ -113,23 +142,12 @@ def in_order(runs: Iterable[Run], count: int) -> bool:
     """Whether a dump has exactly ``count`` words in the order of their addresses.
 
     Then it need not be held whole.
-
-    Raises
-    ------
-    UnknownBitsError
-        If it has, and one has x or z digits.
     """
-    at, found, first = 0, 0, ""
+    at = 0
     for run in runs:
         if run.address != at:
             return False
         at = run.end
-        unknown = run.unknown
-        if len(unknown) and not found:
-            first = f"word {run.address + unknown[0]} is {run.said}"
-        found += len(unknown)
-    if at == count and found:
-        raise _never_driven(first, found)
     return at == count
 
 
@@ -165,8 +183,14 @@ def words_of_digits(values: Array, width_bits: int, first: int = 0) -> Array:
     return np.ascontiguousarray(((even[:, 0::2] << 4) | even[:, 1::2])[:, ::-1])
 
 
-def _placed(runs: list[Run], count: int) -> Array:
-    """Words by address; what is written twice is what was written last."""
+def placed(runs: list[Run], count: int, width_bits: int) -> Dump:
+    """Words by address; what is written twice is what was written last.
+
+    Raises
+    ------
+    ValueError
+        If there are words beyond ``count``, or too few of a dump without addresses.
+    """
     total = sum(len(run.words) for run in runs)
     if not any(run.addressed for run in runs) and total != count:
         raise ValueError(f"must hold {count} hex words, not {total}")
@@ -174,35 +198,15 @@ def _placed(runs: list[Run], count: int) -> Array:
         if run.end > count:
             beyond = max(run.address, count)
             raise ValueError(f"must hold {count} hex words, not one at address {beyond:#x}")
-    missing = _first_missing(runs, count)
-    if missing is not None:
-        raise UnknownBitsError(f"word {missing} is at no address: the device never wrote it")
-    width = runs[0].words.shape[1] if runs else 1
-    words = np.empty((count, width), np.uint8)
-    unknown = np.zeros(count, bool)
+    words = np.zeros((count, -(-width_bits // 8)), np.uint8)
+    none = words_of_digits(np.tile(_full(width_bits), (count, 1)), width_bits)
+    undriven = Undriven(none, none.copy())
     for run in runs:
-        words[run.address : run.end] = run.words
-        unknown[run.address : run.end] = False
-        unknown[run.address + run.unknown] = True
-    at = np.flatnonzero(unknown)
-    if len(at):
-        said = {run.address + run.unknown[0]: run.said for run in runs if len(run.unknown)}
-        raise _never_driven(f"word {at[0]} is {said.get(at[0], 'x')}", len(at))
-    return words
-
-
-def _first_missing(runs: list[Run], count: int) -> int | None:
-    at = 0
-    for run in sorted(runs, key=lambda run: run.address):
-        if run.address > at:
-            return at
-        at = max(at, run.end)
-    return at if at < count else None
-
-
-def _never_driven(first: str, count: int) -> UnknownBitsError:
-    more = f", and {count - 1} more words" if count > 1 else ""
-    return UnknownBitsError(f"{first}: bits the device never drove{more}")
+        at = slice(run.address, run.end)
+        words[at] = run.words
+        for whole, own in zip(undriven, run.undriven or (0, 0), strict=True):
+            whole[at] = own
+    return Dump(words, undriven if undriven.bits.any() else None)
 
 
 def _without_comments(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -238,7 +242,7 @@ def _run(tokens: list[bytes], address: int, width_bits: int, *, addressed: bool)
         return
     plain = from_plain_hex(b"\n".join(tokens) + b"\n", width_bits, address)
     if plain is not None:
-        yield Run(address, plain, None, "", addressed)
+        yield Run(address, plain, None, addressed)
         return
     digits = -(-width_bits // 4)
     texts = [token.decode("ascii", "replace") for token in tokens]
@@ -253,13 +257,17 @@ def _run(tokens: list[bytes], address: int, width_bits: int, *, addressed: bool)
                 f"word {address + at} must be at most {digits} hex digits, not {texts[at][:20]!r}"
             )
     joined = "".join(word.rjust(digits, "0") for word in words).encode()
-    values = VALUES[np.frombuffer(joined, np.uint8).reshape(len(words), digits)]
+    written = np.frombuffer(joined, np.uint8).reshape(len(words), digits)
+    values = VALUES[written]
     driven = words_of_digits(np.where(values > 15, 0, values), width_bits, address)
     if not unknown:
-        yield Run(address, driven, None, "", addressed)
+        yield Run(address, driven, None, addressed)
         return
-    ones = words_of_digits(np.where(values > 15, _full(width_bits), 0).astype(np.uint8), width_bits)
-    yield Run(address, driven, ones, texts[unknown[0]], addressed)
+    x, z = (
+        words_of_digits(np.where(written == ord(digit), _full(width_bits), 0), width_bits)
+        for digit in "xz"
+    )
+    yield Run(address, driven, Undriven(x, z), addressed)
 
 
 def _full(width_bits: int) -> Array:

@@ -13,7 +13,7 @@ from refimpl.vectors.files.constants import from_verilog, to_verilog
 from refimpl.vectors.files.kinds import KINDS, TENSOR_KINDS, decode, encode
 from refimpl.vectors.files.memory import from_coe, from_mif, to_coe, to_mif
 from refimpl.vectors.files.numpy_file import from_npz, to_npy, to_npz
-from refimpl.vectors.files.readmem import UnknownBitsError, from_hex, to_hex
+from refimpl.vectors.files.readmem import UnknownBitsError, from_dump, from_hex, to_hex
 from refimpl.vectors.files.words import from_words, to_words, word_bits
 from refimpl.vectors.formats import FORMATS, bits_of, from_bits
 from refimpl.vectors.layouts import layout_for
@@ -124,18 +124,40 @@ def test_comments_addresses_underscores_and_short_words_are_read_as_readmemh_doe
 
 
 @pytest.mark.small
-@pytest.mark.parametrize("word", ["xx", "Zz", "0x", "zzzzzzzz"])
-def test_bits_never_driven_are_told_apart_and_located(word):
-    with pytest.raises(UnknownBitsError, match=f"word 2 is {word}: bits the device never drove"):
-        from_hex(f"00\n01\n{word}\n03\n", 4, 8)
-    with pytest.raises(UnknownBitsError, match=r"word 0 is xx: .*, and 1 more words"):
-        from_hex("xx 01 xx", 3, 8)
+@pytest.mark.parametrize(
+    ("word", "driven", "x", "z"),
+    [
+        ("xx", 0, 0xFF, 0),
+        ("Zz", 0, 0, 0xFF),
+        ("0x", 0, 0x0F, 0),
+        ("z7", 7, 0, 0xF0),
+        ("x", 0, 0xFF, 0),
+        ("7_X", 0x70, 0x0F, 0),
+        ("zzzzzzzz", 0, 0, 0xFF),
+    ],
+)
+def test_bits_never_driven_come_beside_the_words(word, driven, x, z):
+    text = f"00\n01\n{word}\n03\n"
+    dump = from_dump(text, 4, 8)
+    assert dump.words.tolist() == [[0], [1], [driven], [3]]
+    assert dump.undriven.x.tolist() == [[0], [0], [x], [0]]
+    assert dump.undriven.z.tolist() == [[0], [0], [z], [0]]
+    with pytest.raises(UnknownBitsError, match="word 2 has bits that were never driven"):
+        from_hex(text, 4, 8)
 
 
 @pytest.mark.small
 def test_an_address_that_was_skipped_was_never_written():
-    with pytest.raises(UnknownBitsError, match="word 1 is at no address: the device never wrote"):
-        from_hex("@0 00 @2 02 03", 4, 8)
+    dump = from_dump("@0 00 @2 02 03", 4, 8)
+    assert dump.words.tolist() == [[0], [0], [2], [3]]
+    assert [each.tolist() for each in dump.undriven] == [[[0], [255], [0], [0]]] * 2
+    narrow = from_dump("@1 3ff", 2, 10)
+    assert [each.tolist() for each in narrow.undriven] == [[[0xFF, 3], [0, 0]]] * 2
+
+
+@pytest.mark.small
+def test_words_that_are_all_driven_have_nothing_beside_them():
+    assert from_dump("@0 00 @2 02 @1 01", 3, 8).undriven is None
 
 
 @pytest.mark.small
