@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from refimpl.arrays import Array
+from refimpl.bitexact.accumulation import accumulation_of
 from refimpl.bitexact.adders import Adders
 from refimpl.bitexact.bounded import (
     INFLATE,
@@ -32,7 +33,7 @@ from refimpl.bitexact.bounded import (
     stored,
     summed,
 )
-from refimpl.bitexact.bounded_forward import Expression, convolved, output_of
+from refimpl.bitexact.bounded_forward import Expression, Found, convolved, output_of
 from refimpl.bitexact.call import Attributes, Tensors
 from refimpl.bitexact.exponential import exp_near
 from refimpl.bitexact.formats import cast_of, format_named, format_of
@@ -63,8 +64,11 @@ def softmax_tables(attributes: Attributes) -> str:
 
 
 def _attention(operator: str) -> Expression:
-    def expression(tensors: Tensors, attributes: Attributes, adders: Adders) -> dict[str, Bounded]:
-        parts = [_projected(which, tensors, attributes, adders) for which in "qkv"]
+    def expression(tensors: Tensors, attributes: Attributes, adders: Adders) -> Found:
+        found: Found = {}
+        for which in "qkv":
+            found |= _projected(which, tensors, attributes, adders)
+        parts = [found[which] for which in "qkv"]
         arranged = [
             ARRANGE[operator](q, k, v, attributes)
             for q, k, v in zip(*(part.parts for part in parts), strict=True)
@@ -80,8 +84,20 @@ def _attention(operator: str) -> Expression:
         logits = multiplied(scores, factor, adders)
         weights = _weights(logits, tokens, tensors, attributes, adders)
         context = summed(weights, values, adders, np.full((1, 1, 1), many))
-        image = context.each(*(tokens.image(part) for part in context.parts))
-        return {"output": output_of(_flat(image), tensors, attributes, adders)}
+        image = _flat(context.each(*(tokens.image(part) for part in context.parts)))
+        kept = "weights" if attributes.get("normalise", "softmax") == "none" else "probabilities"
+        sums, last = (
+            accumulation_of(attributes, f"accumulation_{name}", loops=loops).cast
+            for name, loops in (("scores", "d"), ("context", "t"))
+        )
+        return {
+            **found,
+            "scores": stored(_laid(scores, tokens), sums, adders),
+            "scaled_scores": stored(_laid(logits, tokens), sums, adders),
+            kept: _laid(weights, tokens),
+            "context": stored(image, last, adders),
+            "output": output_of(image, tensors, attributes, adders),
+        }
 
     return expression
 
@@ -91,11 +107,19 @@ def _flat(of: Bounded) -> Bounded:
     return of._replace(roundings=np.max(of.roundings, initial=0))
 
 
-def _projected(which: str, tensors: Tensors, attributes: Attributes, adders: Adders) -> Bounded:
+def _laid(of: Bounded, tokens: Tokens) -> Bounded:
+    """What each query has of each key, as a stage."""
+    return _flat(of.each(*(part.reshape(tokens.scores) for part in of.parts)))
+
+
+def _projected(which: str, tensors: Tensors, attributes: Attributes, adders: Adders) -> Found:
     x = strided(tensors["x"], attributes) if which == "q" else tensors["x"]
     own = exact(tensors[f"w_{which}"], adders)
     total = convolved(exact(x, adders), own, None, {"padding": [0, 0]}, adders)
-    return stored(total, cast_of(None, format_of(x).name), adders)
+    return {
+        f"{which}_accumulator": stored(total, accumulation_of(attributes).cast, adders),
+        which: stored(total, cast_of(None, format_of(x).name), adders),
+    }
 
 
 def _weights(

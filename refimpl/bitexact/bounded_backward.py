@@ -27,11 +27,12 @@ from refimpl.bitexact.bounded import (
 )
 from refimpl.bitexact.bounded_forward import (
     Expression,
-    conv2d_sum,
+    Found,
+    conv2d_sums,
     output_of,
     per_channel,
     product_of,
-    pssa_sum,
+    pssa_sums,
 )
 from refimpl.bitexact.call import (
     Attributes,
@@ -45,8 +46,6 @@ from refimpl.bitexact.call import (
 from refimpl.bitexact.formats import cast_of
 from refimpl.bitexact.gradients import input_columns, input_rows, weight_columns, weight_rows
 from refimpl.ops.shift import shift
-
-Found = dict[str, Bounded]
 
 
 def _conv2d(tensors: Tensors, attributes: Attributes, adders: Adders) -> Found:
@@ -79,10 +78,12 @@ def _xvolution(tensors: Tensors, attributes: Attributes, adders: Adders) -> Foun
 def _of_branch(
     own: Tensors, attributes: Attributes, adders: Adders, *, attention: bool
 ) -> tuple[Found, Bounded]:
-    """Gradients of one branch's parameters, and its dx in the accumulator's format."""
+    """Gradients and stages of one branch, and its dx in the accumulator's format."""
     dy, x, w, s = (exact(own[name], adders) for name in ("dy", "x", "w", "s"))
-    output = (pssa_sum if attention else conv2d_sum)(own, attributes, adders)
+    output = (pssa_sums if attention else conv2d_sums)(own, attributes, adders).biased
+    of = accumulation_of(attributes, "accumulation_dx", loops="ouv")
     found = {
+        "output": stored(output, cast_of(None, accumulation_of(attributes).format), adders),
         "ds": _channel_sums(dy, output, attributes, adders),
         "dt": _channel_sums(dy, None, attributes, adders),
     }
@@ -92,13 +93,17 @@ def _of_branch(
     else:
         gradients = _of_weights(upstream, x, w, attributes, adders)
         total = _of_image(upstream, w, x.value, attributes, adders)
-    return found | gradients, total
+    shown = {
+        "upstream": stored(upstream, of.cast, adders),
+        "dx": stored(total, cast_of(None, of.format), adders),
+    }
+    return found | gradients | shown, total
 
 
 def _through_pssa(
     dy: Bounded, w: Bounded, tensors: Tensors, attributes: Attributes, adders: Adders
 ) -> tuple[Found, Bounded]:
-    """Dw and db, and the sum of the shares of x."""
+    """Dw, db and the product's gradient, and the sum of the shares of x."""
     x, product = exact(tensors["x"], adders), product_of(tensors, attributes, adders)
     of = accumulation_of(attributes, "accumulation_dx", loops="ouv")
     spread = _of_image(dy, w, product.value, attributes, adders)
@@ -115,7 +120,7 @@ def _through_pssa(
         back = multiplied(part, x, adders)
         shares.append(_moved(back, (-down, -right), boundary))
     total = reduce(lambda one, other: added(one, other, adders), shares)
-    return _of_weights(dy, product, w, attributes, adders), total
+    return _of_weights(dy, product, w, attributes, adders) | {"dproduct": spread}, total
 
 
 def _moved(of: Bounded, offset: tuple[int, int], boundary: Any) -> Bounded:

@@ -4,11 +4,12 @@ Source: the composition of the definitions in ``float_operators``.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from refimpl.bitexact.accumulate import patches
+from refimpl.bitexact.accumulation import accumulation_of
 from refimpl.bitexact.adders import Adders
 from refimpl.bitexact.bounded import (
     Bounded,
@@ -32,7 +33,9 @@ from refimpl.bitexact.call import (
 from refimpl.bitexact.formats import cast_of, format_of
 from refimpl.ops.shift import shift
 
-Expression: TypeAlias = Callable[[Tensors, Attributes, Adders], dict[str, Bounded]]
+Found: TypeAlias = dict[str, Bounded]
+"""Outputs of an operator, and the stages before them that depend on an order of summation."""
+Expression: TypeAlias = Callable[[Tensors, Attributes, Adders], Found]
 
 
 def output_of(
@@ -88,50 +91,77 @@ def given(tensors: Tensors, name: str, adders: Adders) -> Bounded | None:
     return exact(tensors[name], adders) if name in tensors else None
 
 
-def _conv2d(tensors: Tensors, attributes: Attributes, adders: Adders) -> dict[str, Bounded]:
-    total = conv2d_sum(tensors, attributes, adders)
-    return {"output": output_of(total, tensors, attributes, adders)}
+class Sums(NamedTuple):
+    """A convolution's sum in the accumulator's format: as its stage shows it, and with its bias."""
+
+    accumulator: Bounded
+    biased: Bounded
+
+    def shown(self, attributes: Attributes, adders: Adders, biased: str = "biased") -> Found:
+        """Both as stages, the second under the name that it has there."""
+        cast = accumulation_of(attributes).cast
+        named = {"accumulator": self.accumulator, biased: self.biased}
+        return {name: stored(of, cast, adders) for name, of in named.items()}
 
 
-def _product(tensors: Tensors, attributes: Attributes, adders: Adders) -> dict[str, Bounded]:
+def _sums(x: Bounded, tensors: Tensors, attributes: Attributes, adders: Adders) -> Sums:
+    """Of a bounded image; a bias that is declared to come first is in the accumulator."""
+    alone = convolved(x, exact(tensors["w"], adders), None, attributes, adders)
+    b = given(tensors, "b", adders)
+    if b is None:
+        return Sums(alone, alone)
+    biased = added(alone, per_channel(b), adders)
+    return Sums(biased if accumulation_of(attributes).bias == "first" else alone, biased)
+
+
+def _finished(sums: Sums, tensors: Tensors, attributes: Attributes, adders: Adders) -> Found:
+    output = output_of(sums.biased, tensors, attributes, adders)
+    return sums.shown(attributes, adders) | {"output": output}
+
+
+def _conv2d(tensors: Tensors, attributes: Attributes, adders: Adders) -> Found:
+    return _finished(conv2d_sums(tensors, attributes, adders), tensors, attributes, adders)
+
+
+def _product(tensors: Tensors, attributes: Attributes, adders: Adders) -> Found:
     return {"product": product_of(tensors, attributes, adders)}
 
 
-def pssa_sum(tensors: Tensors, attributes: Attributes, adders: Adders) -> Bounded:
-    """The sum of PSSA with its bias, in the accumulator's format."""
-    products, w = product_of(tensors, attributes, adders), exact(tensors["w"], adders)
-    return convolved(products, w, given(tensors, "b", adders), attributes, adders)
+def pssa_sums(tensors: Tensors, attributes: Attributes, adders: Adders) -> Sums:
+    """The sum of PSSA, without and with its bias."""
+    return _sums(product_of(tensors, attributes, adders), tensors, attributes, adders)
 
 
-def conv2d_sum(tensors: Tensors, attributes: Attributes, adders: Adders) -> Bounded:
-    """The sum of a convolution with its bias, in the accumulator's format."""
-    x, w = exact(tensors["x"], adders), exact(tensors["w"], adders)
-    return convolved(x, w, given(tensors, "b", adders), attributes, adders)
+def conv2d_sums(tensors: Tensors, attributes: Attributes, adders: Adders) -> Sums:
+    """The sum of a convolution, without and with its bias."""
+    return _sums(exact(tensors["x"], adders), tensors, attributes, adders)
 
 
-def _pssa(tensors: Tensors, attributes: Attributes, adders: Adders) -> dict[str, Bounded]:
-    total = pssa_sum(tensors, attributes, adders)
-    return {"output": output_of(total, tensors, attributes, adders)}
+def _pssa(tensors: Tensors, attributes: Attributes, adders: Adders) -> Found:
+    return _finished(pssa_sums(tensors, attributes, adders), tensors, attributes, adders)
 
 
-def _xvolution(tensors: Tensors, attributes: Attributes, adders: Adders) -> dict[str, Bounded]:
+def _xvolution(tensors: Tensors, attributes: Attributes, adders: Adders) -> Found:
+    found: Found = {}
     branches = []
-    for which, run in (("c", conv2d_sum), ("a", pssa_sum)):
+    for which, name, run in (("c", "conv", conv2d_sums), ("a", "attention", pssa_sums)):
         own = branch(tensors, which, ("x",))
-        s, t = (per_channel(exact(own[name], adders)) for name in "st")
-        scaled = multiplied(run(own, attributes, adders), s, adders)
-        branches.append(added(scaled, t, adders))
+        s, t = (per_channel(exact(own[each], adders)) for each in "st")
+        sums = run(own, attributes, adders)
+        scaled = added(multiplied(sums.biased, s, adders), t, adders)
+        shown = sums.shown(attributes, adders, "output")
+        shown["scaled"] = stored(scaled, accumulation_of(attributes).cast, adders)
+        found |= {f"{name}_{stage}": of for stage, of in shown.items()}
+        branches.append(scaled)
     total = added(branches[0], branches[1], adders)
-    return {"output": output_of(total, tensors, attributes, adders)}
+    return found | {"output": output_of(total, tensors, attributes, adders)}
 
 
-def _fused(tensors: Tensors, attributes: Attributes, adders: Adders) -> dict[str, Bounded]:
+def _fused(tensors: Tensors, attributes: Attributes, adders: Adders) -> Found:
     x, products = exact(tensors["x"], adders), product_of(tensors, attributes, adders)
     both = [np.concatenate(parts, axis=1) for parts in zip(x.parts, products.parts, strict=True)]
     augmented = products.each(*both)._replace(digits=max(x.digits, products.digits))
-    w, b = exact(tensors["w"], adders), given(tensors, "b", adders)
-    total = convolved(augmented, w, b, attributes, adders)
-    return {"output": output_of(total, tensors, attributes, adders)}
+    return _finished(_sums(augmented, tensors, attributes, adders), tensors, attributes, adders)
 
 
 CONVOLVING: Mapping[str, Expression] = {

@@ -25,16 +25,19 @@ from refimpl.bitexact.bounded import (
     inverse_root,
     multiplied,
     negated,
+    stored,
     summed,
 )
 from refimpl.bitexact.bounded_forward import (
     Expression,
-    conv2d_sum,
+    Found,
+    conv2d_sums,
     output_of,
     per_channel,
-    pssa_sum,
+    pssa_sums,
 )
 from refimpl.bitexact.call import Attributes, Tensors, branch
+from refimpl.bitexact.formats import cast_of
 
 
 def root_tables(attributes: Attributes) -> str:
@@ -48,43 +51,63 @@ def root_tables(attributes: Attributes) -> str:
     return "" if own == form else f"its rsqrt is in {own}, and the statistics in {form}"
 
 
-def _batch_norm(tensors: Tensors, attributes: Attributes, adders: Adders) -> dict[str, Bounded]:
+def _batch_norm(tensors: Tensors, attributes: Attributes, adders: Adders) -> Found:
     x = exact(tensors["x"], adders)
     if attributes.get("statistics", "given") == "batch":
-        mean, variance = _statistics(x, adders)
+        found = _statistics(x, adders)
     else:
-        mean, variance = (exact(tensors[name], adders) for name in ("mean", "var"))
-    total = _normalised(x, (mean, variance), tensors, attributes, adders)
-    return {"output": output_of(total, tensors, attributes, adders)}
+        found = {name: exact(tensors[name], adders) for name in ("mean", "var")}
+    total = found | _normalised(x, found, tensors, attributes, adders)
+    shown = _shown(total, attributes, adders)
+    return shown | {"output": output_of(total["output"], tensors, attributes, adders)}
 
 
-def _training(tensors: Tensors, attributes: Attributes, adders: Adders) -> dict[str, Bounded]:
+def _training(tensors: Tensors, attributes: Attributes, adders: Adders) -> Found:
+    found: Found = {}
     branches = []
-    for which, run in (("c", conv2d_sum), ("a", pssa_sum)):
+    for which, name, run in (("c", "conv", conv2d_sums), ("a", "attention", pssa_sums)):
         own = branch(tensors, which, ("x",))
-        y = run(own, attributes, adders)
-        branches.append(_normalised(y, _statistics(y, adders), own, attributes, adders))
+        sums = run(own, attributes, adders)
+        statistics = _statistics(sums.biased, adders)
+        normal = statistics | _normalised(sums.biased, statistics, own, attributes, adders)
+        branches.append(normal["output"])
+        shown = _shown(normal, attributes, adders)
+        wide = cast_of(None, accumulation_of(attributes).format)
+        shown["output"] = stored(normal["output"], wide, adders)
+        for stage, of in sums.shown(attributes, adders, "output").items():
+            found[f"{name}_{stage}"] = of
+        found |= {f"{name}_norm_{stage}": of for stage, of in shown.items()}
     total = added(branches[0], branches[1], adders)
-    return {"output": output_of(total, tensors, attributes, adders)}
+    return found | {"output": output_of(total, tensors, attributes, adders)}
+
+
+def _shown(found: Found, attributes: Attributes, adders: Adders) -> Found:
+    """Stages of a normalisation, in the format of its sums; its output has one of its own."""
+    cast = accumulation_of(attributes, "accumulation_statistics", loops="nij").cast
+    return {name: stored(of, cast, adders) for name, of in found.items() if name != "output"}
 
 
 def _normalised(
-    x: Bounded,
-    statistics: tuple[Bounded, Bounded],
-    tensors: Tensors,
-    attributes: Attributes,
-    adders: Adders,
-) -> Bounded:
-    mean, variance = statistics
+    x: Bounded, statistics: Found, tensors: Tensors, attributes: Attributes, adders: Adders
+) -> Found:
+    mean, variance = (statistics[name] for name in ("mean", "var"))
     gamma, beta = (exact(tensors[name], adders) for name in ("gamma", "beta"))
     raised = added(variance, constant(attributes["eps"], adders), adders)
-    factor = multiplied(gamma, inverse_root(raised, adders), adders)
+    inverse = inverse_root(raised, adders)
+    factor = multiplied(gamma, inverse, adders)
     centred = added(x, negated(per_channel(mean)), adders)
     scaled = multiplied(centred, per_channel(factor), adders)
-    return added(scaled, per_channel(beta), adders)
+    return {
+        "shifted_variance": raised,
+        "inverse": inverse,
+        "factor": factor,
+        "centred": centred,
+        "scaled": scaled,
+        "output": added(scaled, per_channel(beta), adders),
+    }
 
 
-def _statistics(x: Bounded, adders: Adders) -> tuple[Bounded, Bounded]:
+def _statistics(x: Bounded, adders: Adders) -> Found:
     """Mean and biased variance of each channel (c,)."""
     rows = x.each(*(_channel_rows(part) for part in x.parts))._replace(
         roundings=np.max(x.roundings, initial=0)
@@ -99,7 +122,7 @@ def _statistics(x: Bounded, adders: Adders) -> tuple[Bounded, Bounded]:
     left = apart.each(*(part[:, None, :] for part in apart.parts))
     right = apart.each(*(part[:, :, None] for part in apart.parts))
     squares = summed(left, right, adders, inside)
-    return mean, _vector(multiplied(squares, share, adders))
+    return {"mean": mean, "var": _vector(multiplied(squares, share, adders))}
 
 
 def _channel_rows(x: Array) -> Array:

@@ -14,6 +14,7 @@ Source: the composition of the definitions in ``float_operators``, ``backward_fl
 ``normalisation`` and ``attention_float``.
 """
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -28,9 +29,12 @@ from refimpl.bitexact.bounded_backward import GRADIENTS
 from refimpl.bitexact.bounded_forward import CONVOLVING, Expression
 from refimpl.bitexact.bounded_norm import NORMALISING, root_tables
 from refimpl.bitexact.call import Attributes, Tensors
+from refimpl.bitexact.outputs import is_output
 from refimpl.bitexact.records import SUMS
 
 CLASS = BINARY32.text
+_PARTIAL = re.compile(r"(.*_)?partial_(sums|\d+)")
+INSIDE_SOFTMAX = ("row_maximum", "exp_input", "exp_output", "row_sum", "reciprocal")
 
 
 class Bound(NamedTuple):
@@ -53,12 +57,47 @@ def bound_outputs(
     ValueError
         If no bound holds for the call (``unbounded`` says why).
     """
+    return _bounds(operator, tensors, attributes, adders, outputs=True)
+
+
+def bound_stages(
+    operator: str, tensors: Tensors, attributes: Attributes, adders: Adders = BINARY32
+) -> dict[str, Bound]:
+    """The same of the stages before the outputs that have one (``is_ordered``: which have none).
+
+    What is only moved, and a shift product, which is one declared rounding, are not among them:
+    they are the same in every order.
+
+    Raises
+    ------
+    ValueError
+        If no bound holds for the call.
+    """
+    return _bounds(operator, tensors, attributes, adders, outputs=False)
+
+
+def is_ordered(stage: str) -> bool:
+    """Whether a stage depends on the order of summation and has no bound.
+
+    A sum up to a tap of the declared order is no sum of another order, and what is inside a softmax
+    was not derived.
+    """
+    return stage in INSIDE_SOFTMAX or _PARTIAL.fullmatch(stage) is not None
+
+
+def _bounds(
+    operator: str, tensors: Tensors, attributes: Attributes, adders: Adders, *, outputs: bool
+) -> dict[str, Bound]:
     why = unbounded(operator, attributes)
     if why:
         raise ValueError(f"a call must have a bound: {why}")
     with np.errstate(invalid="ignore", over="ignore"):  # what is no number has no bound either
         found = _EXPRESSIONS[operator](tensors, attributes, adders)
-        return {name: Bound(of.value, reach(of, adders)) for name, of in found.items()}
+        return {
+            name: Bound(of.value, reach(of, adders))
+            for name, of in found.items()
+            if is_output(operator, name, attributes) == outputs
+        }
 
 
 def bound_output(

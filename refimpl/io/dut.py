@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from refimpl.io.files import UnusableError, read
-from refimpl.vectors.dut import Dut
+from refimpl.vectors.dut import Dut, must_have_bounds
 
 
 def read_dut(path: Path) -> Dut:
@@ -15,11 +15,11 @@ def read_dut(path: Path) -> Dut:
     Raises
     ------
     UnusableError
-        If it is not there, no TOML, or says something that no device may.
+        If it is not there, no TOML, or says something that no device may, or that cannot be judged.
     """
     raw = read(path, f"{path} must be a device's declaration in TOML")
     try:
-        return Dut.model_validate(tomllib.loads(raw.decode()), strict=False)
+        dut = Dut.model_validate(tomllib.loads(raw.decode()), strict=False)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UnusableError(f"{path} must be TOML: {error}") from error
     except ValidationError as error:
@@ -30,6 +30,11 @@ def read_dut(path: Path) -> Dut:
             "missing": "must be there",
         }.get(first["type"], f"must be right: {first['msg']}")
         raise UnusableError(f"{path}: {where} {said}".replace("\n", " ")) from error
+    try:
+        must_have_bounds(dut)
+    except ValueError as error:
+        raise UnusableError(f"{path}: {error}") from error
+    return dut
 
 
 def dut_of(declared: dict[str, object] | None) -> Dut | None:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from refimpl.arrays import Array
 from refimpl.bitexact.adders import Adders
-from refimpl.bitexact.bounds import Bound, bound_outputs
-from refimpl.bitexact.operators import FLOAT_ARITHMETICS
+from refimpl.io.bounding import Reach
 from refimpl.io.device import (
     device_files,
     misnamed_files,
@@ -18,8 +17,8 @@ from refimpl.io.device import (
 )
 from refimpl.io.files import UnusableError
 from refimpl.io.memories import device_image, golden_images
-from refimpl.io.sets import read_case, read_tensor
-from refimpl.io.streams import Bounding, compare_files
+from refimpl.io.sets import read_case
+from refimpl.io.streams import compare_files
 from refimpl.vectors.case import Case
 from refimpl.vectors.check import Verdict, unknown_bits, verdict_of
 from refimpl.vectors.dut import Dut, observable
@@ -33,7 +32,6 @@ from refimpl.vectors.physical import nans_of, padded
 from refimpl.vectors.report import CaseReport
 from refimpl.vectors.shrink import Shrunk, shrink
 from refimpl.vectors.stages import stages
-from refimpl.vectors.write import bound_class, bound_names
 
 MOST_EXPLAINED = 2**26  # ours: elements of a case that are held in memory to explain it
 Advance = Callable[[str, int], None]
@@ -204,6 +202,7 @@ def _verdicts(
 ) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
     """A verdict on every file the device left, in the order of computation; what is unusable."""
     verdicts, errors = [], []
+    reach = Reach(golden=court.golden, entry=entry, adders=court.adders)
     for tensor in _stages(entry):
         try:
             found = _left(court, entry, tensor)
@@ -212,7 +211,7 @@ def _verdicts(
             continue
         for file in found:
             try:
-                verdicts.append(_verdict(court, entry, tensor, file, advance))
+                verdicts.append(_verdict(court, reach, tensor, file, advance))
             except ValueError as error:
                 errors.append(str(error))
     try:
@@ -233,19 +232,23 @@ def _left(court: Court, entry: CaseEntry, tensor: Tensor) -> list[tuple[Path, st
 
 
 def _verdict(
-    court: Court, entry: CaseEntry, tensor: Tensor, file: tuple[Path, str], advance: Advance
+    court: Court, reach: Reach, tensor: Tensor, file: tuple[Path, str], advance: Advance
 ) -> Verdict:
-    names = (entry.id, tensor.name, file[0].name)
-    bounding, outside = _bound(court, entry, tensor)
+    case, limits = reach.entry.id, reach.of_output(tensor)
+    names = (case, tensor.name, file[0].name)
     compared = compare_files(
         court.golden,
         tensor,
         file,
-        bounding=bounding,
-        advance=lambda count: advance(entry.id, count),
+        bounding=limits.bound,
+        advance=lambda count: advance(case, count),
     )
+    if compared.wrong and tensor.role == "stage":
+        limits = reach.of_stage(tensor)
+        if limits.bound is not None:
+            compared = compare_files(court.golden, tensor, file, bounding=limits.bound)
     tiles = tiles_of(court.manifest.device, blocks_of(tensor.layout.digits), tensor.name)
-    return verdict_of(compared, tensor.physical, names, tiles=tiles, outside=outside)
+    return verdict_of(compared, tensor.physical, names, tiles=tiles, outside=limits.outside)
 
 
 def _must_be_there(court: Court, tensor: Tensor) -> bool:
@@ -254,30 +257,6 @@ def _must_be_there(court: Court, tensor: Tensor) -> bool:
         return True
     declared = court.dut is not None and court.dut.observe.stages is not None
     return declared and observable(court.dut, tensor.name)
-
-
-def _bound(court: Court, entry: CaseEntry, tensor: Tensor) -> tuple[Bounding | Bound | None, str]:
-    """The bound of an output for the device's class of adders, or why there is none."""
-    if tensor.role != "output" or entry.arithmetic["name"] not in FLOAT_ARITHMETICS:
-        return None, ""
-    own = bound_class(entry.operator, entry.attributes)
-    adders = own if isinstance(own, str) or court.adders is None else court.adders
-    if isinstance(adders, str):
-        return None, adders
-    by_name = {each.name: each for each in entry.tensors}
-    names = bound_names(entry.operator, tensor.name)
-    if adders == own and all(name in by_name for name in names):
-        return Bounding(*(by_name[name] for name in names)), ""
-    arrays = {
-        each.name: labelled(read_tensor(court.golden, each), FORMATS[each.format])
-        for each in _inputs_of(entry)
-    }
-    case = case_of(entry, arrays)
-    return bound_outputs(case.operator, case.tensors, case.attributes, adders)[tensor.name], ""
-
-
-def _inputs_of(entry: CaseEntry) -> Iterator[Tensor]:
-    return (tensor for tensor in entry.tensors if tensor.role == "input")
 
 
 def _inputs(court: Court, entry: CaseEntry) -> Mapping[str, Array]:

@@ -14,13 +14,13 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.bitexact.operators import Stages
+from refimpl.bitexact.outputs import is_output
 from refimpl.score.catalogue import CATALOGUE
 from refimpl.score.models import operator_of, run
 from refimpl.score.mutant import Half, Mutant
 from refimpl.score.sequence import Before, image, is_sequential
 from refimpl.score.target import OURS, Target, mutant_excluded
 from refimpl.vectors.case import Case
-from refimpl.vectors.stages import is_output
 
 Outcome: TypeAlias = Literal["killed", "survived", "equivalent", "declared", "excluded"]
 FINAL: frozenset[Outcome] = frozenset({"killed", "equivalent", "excluded"})

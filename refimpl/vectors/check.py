@@ -1,16 +1,17 @@
 """The verdict on what a device produced: exact, within a rigorous bound, or wrong, and where. Pure.
 
     exact                 every bit is equal (NaNs under the manifest's policy)
-    within bound          float output: other bits, each element within the bound of any order of
+    within bound          floats: other bits, each element within the bound of any order of
                           summation in the device's class of adders
-    bound not applicable  other bits, and the device is outside every class that has a bound, or all
-                          of them are where the sum of magnitudes may overflow
+    bound not applicable  other bits, and the device is outside every class that has a bound, the
+                          stage has none, or all of them are where magnitudes may overflow
     wrong                 neither
     unwritten             all that differ still hold the prefill 0xdeadbeef
     unknown bits          all that differ have bits that the device never drove: x or z in a hex
                           dump, or an address that it skips
 
-Only the first two pass. Stages are judged for equality only.
+Only the first two pass. Outputs have a bound; stages before them where the device declares its
+adders, and must be equal where it declares none.
 """
 
 from collections.abc import Mapping

@@ -10,8 +10,10 @@ from pydantic import Field, field_validator, model_validator
 
 from refimpl.bitexact.accumulation import BiasAt, Order
 from refimpl.bitexact.adders import Adders, adders_of
-from refimpl.bitexact.operators import ALL_OPERATORS, OPERATORS
+from refimpl.bitexact.bounds import INSIDE_SOFTMAX, is_ordered
+from refimpl.bitexact.operators import ALL_OPERATORS, FLOAT_ARITHMETICS, OPERATORS
 from refimpl.bitexact.operators import ARITHMETICS as KNOWN
+from refimpl.bitexact.records import ATTENTION, PASSES
 from refimpl.bitexact.requantise import ROUNDINGS
 from refimpl.vectors.case import ARITHMETICS
 from refimpl.vectors.layouts import layout_for
@@ -19,6 +21,8 @@ from refimpl.vectors.manifest import Strict
 from refimpl.vectors.memory import Plan
 
 Size = Annotated[int, Field(ge=1, le=4096)]
+_PARTIAL = ("partial_sums", "partial_0")
+_UNBOUNDED = f"partial_sums, partial_N, {', '.join(INSIDE_SOFTMAX)}"
 
 
 class Array2d(Strict):
@@ -134,6 +138,31 @@ class Dut(Strict):
         return adders_of(self.adders)
 
 
+def must_have_bounds(dut: Dut) -> None:
+    """Refuse a stage that no device of another order could show, of one that declares its adders.
+
+    Raises
+    ------
+    ValueError
+        If a stage must be there in floats, depends on the order of summation and has no bound.
+    """
+    if not dut.adders or not set(dut.features.arithmetics) & set(FLOAT_ARITHMETICS):
+        return
+    of = set(dut.features.operators)
+    ordered = [*(_PARTIAL if of & set(PASSES["accumulation"]) else ())]
+    ordered += INSIDE_SOFTMAX if of & ATTENTION else ()
+    for named in dut.observe.stages or ():
+        means = next((each for each in ordered if _is_of(each, named)), "")
+        if means or is_ordered(named):
+            also = f" (which names {means})" if means not in {"", named} else ""
+            raise ValueError(
+                f"observe.stages of {dut.name} must not have {named!r}{also} beside [adders], for "
+                "floats: in an order of the device's own it is another number, and no bound holds; "
+                f"any stage but {_UNBOUNDED} may be shown; a device that sums as declared has no "
+                "[adders]"
+            )
+
+
 def plan_of(dut: Dut) -> Plan:
     """How the device's memory is laid out."""
     return Plan(
@@ -148,6 +177,9 @@ def observable(dut: Dut | None, stage: str) -> bool:
     """Whether a stage can be read out of the device."""
     if dut is None or dut.observe.stages is None:
         return True
-    return stage in dut.observe.stages or any(
-        stage.endswith(f"_{name}") for name in dut.observe.stages
-    )
+    return any(_is_of(stage, name) for name in dut.observe.stages)
+
+
+def _is_of(stage: str, name: str) -> bool:
+    """Whether a declared name means a stage: its own, or that of a branch or a part."""
+    return stage == name or stage.endswith(f"_{name}")

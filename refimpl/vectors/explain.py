@@ -3,7 +3,8 @@
 Works on whole arrays, and only on cases that failed; a case too large for that keeps its verdicts.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
@@ -72,6 +73,24 @@ def case_of(entry: CaseEntry, arrays: Mapping[str, Array]) -> Case:
     )
 
 
+@contextmanager
+def computable(case: str) -> Iterator[None]:
+    """Say of what is computed inside that its case is none of its operator, where it is none.
+
+    Raises
+    ------
+    ValueError
+        If attributes or tensors do not describe a case that can be computed.
+    """
+    try:
+        yield
+    except STRANGE as error:
+        raise ValueError(
+            f"case {case} must have the attributes and tensors of its operator "
+            f"({type(error).__name__}: {str(error).partition(chr(10))[0]})"
+        ) from error
+
+
 def explain(
     entry: CaseEntry, verdicts: list[Verdict], evidence: Evidence, suspects: Suspects = no_suspects
 ) -> CaseReport:
@@ -82,13 +101,8 @@ def explain(
     ValueError
         If the manifest's attributes do not describe a case that can be computed.
     """
-    try:
+    with computable(entry.id):
         return _explained(entry, verdicts, evidence, suspects)
-    except STRANGE as error:
-        raise ValueError(
-            f"case {entry.id} must have the attributes and tensors of its operator "
-            f"({type(error).__name__}: {str(error).partition(chr(10))[0]})"
-        ) from error
 
 
 def _explained(
@@ -121,18 +135,23 @@ def _told(verdict: Verdict, tensor: Tensor, case: Case, evidence: Evidence) -> V
         again = recompute(verdict.tensor, evidence.device, case)
         names = (verdict.case, verdict.tensor, verdict.file)
         judged = judge(again.array, own, of=tensor.physical, names=names)
-        local = _local(judged, again.given)
+        local = _local(judged, again.given, within=verdict.outcome == "within bound")
     hints: tuple[str, ...] = ()
     if not verdict.passed:
         hints = recognise(evidence.golden[verdict.tensor], own, tensor.physical, evidence.others)
     return replace(verdict, local=local, hints=hints)
 
 
-def _local(judged: Verdict, own: tuple[str, ...]) -> str:
-    """Verdict on one stage given the device's own stages before it."""
+def _local(judged: Verdict, own: tuple[str, ...], *, within: bool) -> str:
+    """Verdict on one stage given the device's own stages before it; of one that stands ``within``.
+
+    Other bits do not condemn a stage that is within its bound: the device sums in its own order.
+    """
     given = f"given the device's own {', '.join(own)}" if own else "given the golden inputs"
     if judged.passed:
         return f"right, {given}"
+    if within:
+        return f"within bound, {given}"
     first = judged.first
     where = "" if first is None else f", first at {list(first.index)}"
     return f"wrong, {given}: {judged.wrong} of {judged.elements}{where}"

@@ -10,14 +10,11 @@ The operator's own pipeline gives its stages; a convolution inside it also shows
 NaNs are the canonical ones: which payload an operation returns is a CPU's own business.
 """
 
-import re
 from collections.abc import Iterator
 
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.bitexact.call import Attributes
-from refimpl.bitexact.integer_operators import is_wide
 from refimpl.vectors.case import Case, pipeline
 from refimpl.vectors.convolutions import (
     Convolution,
@@ -28,14 +25,6 @@ from refimpl.vectors.convolutions import (
 from refimpl.vectors.formats import canonical_nans
 from refimpl.vectors.sums import Arrays, tiles
 from refimpl.vectors.wires import form_of
-
-OUTPUT = {
-    "shift_product": "product",
-    "conv2d_backward": "dx",
-    "pssa_backward": "dx",
-    "xvolution_backward": "dx",
-}  # every other operator calls it "output"
-GRADIENT = re.compile(r"(conv_|attention_)?d[wbst]")
 
 
 def stages(case: Case) -> dict[str, Array]:
@@ -51,16 +40,6 @@ def stages(case: Case) -> dict[str, Array]:
     return {
         name: canonical_nans(array, form_of(case, name, array)) for name, array in shown.items()
     }
-
-
-def is_output(operator: str, stage: str, attributes: Attributes) -> bool:
-    """Whether a stage is what the operator is for: its output, or the gradient of a parameter."""
-    last = OUTPUT.get(operator, "output")
-    if operator == "shift_product" and is_wide(attributes):
-        last = "wide_product"
-    if stage == last:
-        return True
-    return operator.endswith("_backward") and GRADIENT.fullmatch(stage) is not None
 
 
 def _first_sum(each: Convolution, computed: Arrays) -> str:

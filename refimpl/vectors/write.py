@@ -16,6 +16,7 @@ from refimpl.bitexact.adders import Adders
 from refimpl.bitexact.bounds import bound_outputs, class_of, unbounded
 from refimpl.bitexact.describe import described as described_arithmetic
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
+from refimpl.bitexact.outputs import is_output
 from refimpl.vectors.case import Case
 from refimpl.vectors.files.constants import to_verilog
 from refimpl.vectors.files.kinds import CASE_KINDS, KINDS, TENSOR_KINDS, encode
@@ -40,7 +41,7 @@ from refimpl.vectors.manifest import (
 )
 from refimpl.vectors.onnx_case import onnx_files
 from refimpl.vectors.physical import Physical, padded
-from refimpl.vectors.stages import is_output, stages
+from refimpl.vectors.stages import stages
 from refimpl.vectors.wires import form_of
 
 MANIFEST = "manifest.json"

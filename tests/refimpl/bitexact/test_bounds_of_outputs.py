@@ -14,6 +14,7 @@ from refimpl.bitexact.adders import BINARY32, Adders, adders_for, coarsest
 from refimpl.bitexact.bounds import Bound, bound_output, bound_outputs, class_of, unbounded
 from refimpl.bitexact.formats import FORMATS, decode, default_cast, encode
 from refimpl.bitexact.operators import ALL_OPERATORS, FLOAT_ARITHMETICS, PIPELINES
+from refimpl.bitexact.outputs import is_output
 from refimpl.bitexact.records import SUMS
 from refimpl.ops.batch_norm import BatchNorm, batch_norm
 from refimpl.ops.conv2d import conv2d_backward
@@ -28,7 +29,6 @@ from refimpl.vectors.formats import format_of
 from refimpl.vectors.layouts import layout_for
 from refimpl.vectors.physical import Physical
 from refimpl.vectors.stimuli import Sizes, random_cases
-from refimpl.vectors.write import is_output
 from tests.refimpl.bitexact import literal_backward
 from tests.refimpl.bitexact.fractions_model import nearest
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -11,7 +12,7 @@ import pytest
 
 from refimpl import io
 from refimpl.score.suspects import catalogued
-from refimpl.vectors.case import bare_name
+from refimpl.vectors.case import bare_name, pipeline
 from refimpl.vectors.explain import case_of
 from refimpl.vectors.local import recompute
 from refimpl.vectors.manifest import seal
@@ -104,6 +105,51 @@ def test_a_class_of_adders_decides_what_a_bound_is(refimpl, tmp_path):
         (tmp_path / "dut.toml").write_text(f'name = "d"\n[adders]\n{adders}\n')
         got, out, _ = refimpl(f"check {golden} {device} --dut {tmp_path}/dut.toml")
         assert (got, said in out) == (status, True)
+
+
+ADDERS = """
+name = "own order"
+[tile]
+channels = 4
+outputs = 2
+pixels = 5
+[features]
+operators = ["conv2d"]
+arithmetics = ["fp32"]
+[observe]
+stages = ["accumulator"]
+[adders]
+accumulator = "fp32"
+"""
+
+
+def test_a_device_of_its_own_order_shows_its_accumulators_and_no_partial_sums(refimpl, tmp_path):
+    toml = tmp_path / "dut.toml"
+    toml.write_text(ADDERS)
+    golden, manifest = written(refimpl, tmp_path, f"--dut {toml} --files npy")
+    for entry in manifest.cases:
+        case = case_of(entry, io.read_case(golden, entry))
+        turned = {name: case.tensors[name][:, ::-1].copy() for name in "xw"}
+        found = pipeline(replace(case, tensors={**case.tensors, **turned}))
+        place = tmp_path / "device" / entry.id
+        place.mkdir(parents=True)
+        for name in ("accumulator", "output"):
+            np.save(place / f"{name}.npy", found[name])
+    status, out, _ = refimpl(f"check {golden} {tmp_path}/device")
+    assert status == 0
+    assert "accumulator (accumulator.npy): within bound" in out
+    for stages in ('"partial_sums"', '"accumulator", "partial_2"'):
+        toml.write_text(ADDERS.replace('"accumulator"]', f"{stages}]"))
+        for line in (
+            f"vectors {tmp_path}/none --dut {toml}",
+            f"check {golden} {tmp_path}/device --dut {toml}",
+        ):
+            status, _, err = refimpl(line)
+            assert status == 2
+            said = " ".join(err.split())
+            assert "must not have 'partial_" in said
+            assert "beside [adders], for floats" in said
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_chain_is_judged_layer_by_layer_from_what_the_device_passed_on(refimpl, tmp_path):

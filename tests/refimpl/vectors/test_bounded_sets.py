@@ -9,13 +9,14 @@ from refimpl import io
 from refimpl.bitexact.bounds import CLASS
 from refimpl.bitexact.formats import decode
 from refimpl.bitexact.operators import ALL_OPERATORS
+from refimpl.bitexact.outputs import is_output
 from refimpl.bitexact.records import SUMS
 from refimpl.vectors.case import Choices, pipeline
 from refimpl.vectors.dut import Dut
 from refimpl.vectors.files.numpy_file import to_npy
 from refimpl.vectors.formats import format_of
 from refimpl.vectors.stimuli import Sizes, random_cases
-from refimpl.vectors.write import About, Written, is_output, set_files
+from refimpl.vectors.write import About, Written, set_files
 
 SIZES = Sizes(batch=1, channels=3, outputs=4, height=5, width=4)
 CASES = random_cases(ALL_OPERATORS, SIZES, Choices(arithmetics=("fp32", "fp16")))
@@ -23,13 +24,13 @@ TREE = {"lanes": 8, "lane_order": "tree"}
 ABOUT = About(command="c", tool_version="0")
 
 
-def left(root, cases):
-    """A device's directory with the outputs of these cases."""
+def left(root, cases, *stages):
+    """A device's directory with the outputs of these cases, and the stages of these names."""
     files = [
         (f"{case.id}/{name}.npy", to_npy(kept, format_of(kept)))
         for case in cases
         for name, array in pipeline(case).items()
-        if is_output(case.operator, name, case.attributes)
+        if is_output(case.operator, name, case.attributes) or name.endswith(stages)
         for kept in [decode(array).astype("<f4") if case.arithmetic == "fp32" else array]
     ]
     io.write_directory(root, files)
@@ -102,6 +103,53 @@ def test_the_bound_is_that_of_the_device_s_own_class(golden, tmp_path):
         assert all(each.passed or each.outcome == "bound not applicable" for each in judged), case
     without = verdicts(golden, device)
     assert any(each.outcome == "wrong" for judged in without.values() for each in judged)
+
+
+SHOWN = ("accumulator", "scaled", "context", "dproduct", "var")
+
+
+def test_stages_of_another_order_are_within_bound_where_the_device_declares_its_adders(
+    golden, tmp_path
+):
+    device = left(tmp_path / "device", [summed(case, TREE) for case in CASES], *SHOWN)
+    dut = Dut(name="d", adders={"accumulator": "fp32"}, observe={"stages": SHOWN})
+    judged = [each for found in verdicts(golden, device, dut).values() for each in found]
+    assert all(each.passed for each in judged)
+    told = {each.tensor for each in judged if each.outcome == "within bound"}
+    assert {"accumulator", "conv_scaled", "context", "dproduct"} <= told
+    plain = [each for found in verdicts(golden, device).values() for each in found]
+    assert {each.tensor for each in plain if each.outcome == "wrong"} >= {"accumulator", "context"}
+
+
+def test_a_stage_that_is_wrong_is_told_from_one_in_another_order(golden, tmp_path):
+    (case,) = (each for each in CASES if each.operator == "pssa" and each.arithmetic == "fp32")
+    root = left(tmp_path / "device", [summed(case, TREE)], "accumulator")
+    kept = np.load(root / case.id / "output.npy")
+    kept[0, 0, 0, 0] += 1
+    np.save(root / case.id / "output.npy", kept)
+    manifest = io.read_manifest(golden)
+    dut = Dut(name="d", adders={"accumulator": "fp32"}, observe={"stages": ["accumulator"]})
+    court = io.Court(golden=golden, device=root, manifest=manifest, dut=dut)
+    report = io.judge_case(court, court.entry(case.id))
+    assert [each.outcome for each in report.verdicts] == ["within bound", "wrong"]
+    assert report.first_bad.tensor == "output"
+    assert report.verdicts[0].local == "within bound, given the golden inputs"
+    assert report.notes == ("stages that err by themselves: output",)
+    flipped = replace(case, tensors={**case.tensors, "x": negated_corner(case.tensors["x"])})
+    wrong = verdicts(golden, left(tmp_path / "wrong", [flipped], "accumulator"), dut)[case.id]
+    assert {each.outcome for each in wrong} == {"wrong"}
+
+
+def test_a_stage_without_a_bound_must_be_equal_and_the_verdict_says_why(golden, tmp_path):
+    case = next(each for each in CASES if each.operator == "global_attention")
+    tree = replace(case, attributes={**case.attributes, "softmax": {"sum": TREE}})
+    device = left(tmp_path / "device", [tree], "row_sum")
+    of = {"fp32": {"accumulator": "fp32"}, "stochastic": {"rounding": "stochastic"}}
+    for name, adders in of.items():
+        found = verdicts(golden, device, Dut(name="d", adders=adders))[case.id]
+        (stage,) = (each for each in found if each.tensor == "row_sum")
+        assert stage.outcome == "bound not applicable"
+        assert ("has no bound in another order" if name == "fp32" else name) in stage.sentence
 
 
 def test_a_device_of_no_class_is_never_judged_by_a_bound(golden, tmp_path):

@@ -5,9 +5,10 @@ import pytest
 
 from refimpl.bitexact.formats import integers_of
 from refimpl.bitexact.operators import ALL_OPERATORS, INTEGER_ARITHMETICS
+from refimpl.bitexact.outputs import OUTPUT
 from refimpl.vectors.case import Choices
 from refimpl.vectors.chain import chained_cases
-from refimpl.vectors.stages import OUTPUT, stages
+from refimpl.vectors.stages import stages
 from refimpl.vectors.stimuli import Sizes
 
 SIZES = Sizes(batch=1, channels=2, outputs=2, height=4, width=3)

@@ -8,9 +8,10 @@ import pytest
 from refimpl.bitexact.describe import described
 from refimpl.bitexact.formats import decode
 from refimpl.bitexact.operators import ALL_OPERATORS, ARITHMETICS, OPERATORS, PIPELINES
+from refimpl.bitexact.outputs import is_output
 from refimpl.bitexact.records import INTEGER_SUMS
 from refimpl.vectors.case import Choices
-from refimpl.vectors.stages import is_output, stages
+from refimpl.vectors.stages import stages
 from refimpl.vectors.stimuli import Sizes, random_cases
 from refimpl.vectors.write import About, Written, set_files
 

@@ -200,6 +200,38 @@ def test_the_declaration_on_the_page_is_one_and_its_cases_are_what_it_says():
     assert "operator global_attention" in {each.what for each in excluded}
 
 
+FLOATS = 'name = "d"\n[adders]\naccumulator = "fp32"\n[features]\narithmetics = ["fp32"]\n'
+
+
+@pytest.mark.parametrize(
+    ("stage", "operator", "says"),
+    [
+        ("partial_sums", "conv2d", "'partial_sums' beside"),
+        ("partial_3", "conv2d", "'partial_3' beside"),
+        ("attention_partial_sums", "xvolution", "'attention_partial_sums' beside"),
+        ("exp_input", "local_attention", "'exp_input' beside"),
+        ("output", "global_attention", "'output' (which names exp_output) beside"),
+    ],
+)
+def test_a_stage_that_another_order_has_none_of_is_refused_beside_adders(
+    tmp_path, stage, operator, says
+):
+    path = tmp_path / "dut.toml"
+    shown = f'operators = ["{operator}"]\n[observe]\nstages = ["accumulator", "{stage}"]\n'
+    path.write_text(FLOATS + shown)
+    with pytest.raises(io.UnusableError) as refusal:
+        io.read_dut(path)
+    assert f"observe.stages of d must not have {says} [adders], for floats" in str(refusal.value)
+    assert "any stage but partial_sums, partial_N, row_maximum" in str(refusal.value)
+    for others in (
+        (FLOATS + shown).replace("fp32", "int8").replace('accumulator = "int8"', ""),
+        (FLOATS + shown).replace('[adders]\naccumulator = "fp32"\n', ""),
+        (FLOATS + shown).replace(f', "{stage}"', ', "biased"'),
+    ):
+        path.write_text(others)
+        assert io.read_dut(path).name == "d"
+
+
 def test_a_file_is_read_or_refused_in_one_sentence(tmp_path):
     path = tmp_path / "dut.toml"
     path.write_text('name = "d"\n[tile]\nk = 8\n')
