@@ -17,7 +17,7 @@ from refimpl.vectors.again import TRUSTED
 from refimpl.vectors.case import bare_name
 from refimpl.vectors.difference import difference
 from refimpl.vectors.explain import case_of, no_suspects
-from refimpl.vectors.manifest import CaseEntry
+from refimpl.vectors.manifest import CaseEntry, Manifest, SequenceEntry
 from refimpl.vectors.report import CaseReport, lines, to_json, to_junit
 from refimpl.vectors.shrink import ratio, shrunk_files
 from refimpl.vectors.write import About, written_of
@@ -41,7 +41,10 @@ def check(
     device: Annotated[
         Path, typer.Argument(help="What the device wrote: <case>/<tensor>.npy, .bin or .hex.")
     ],
-    case: Cases = None,
+    case: Annotated[
+        list[str] | None,
+        typer.Option("--case", help="Only these cases and sequences; a digest may be left out."),
+    ] = None,
     report: Annotated[Path | None, typer.Option("--json", help="Write the verdicts here.")] = None,
     junit: Annotated[
         Path | None, typer.Option(help="Write them as JUnit XML, for a build server.")
@@ -84,7 +87,8 @@ def check(
     """
     with sentences():
         manifest = io.read_manifest(golden)
-        entries = chosen(manifest.cases, case)
+        entries, run = _to_judge(manifest, case, sequences=sequences)
+        skipped = len(manifest.sequences) - len(run) if case and sequences else 0
         io.must_be_directory(device)
         if pictures is None and "picture" in given(context):
             raise ValueError("--picture must come with --pictures DIRECTORY, where they are drawn")
@@ -99,7 +103,6 @@ def check(
             explain=why,
             suspects=catalogued if tried is Tried.ALL else no_suspects,
         )
-        run = manifest.sequences if sequences and not case else ()
         steps = sum(len(each.steps) for each in run)
         total = sum(io.judged_elements(entry) for entry in entries)
         with progress("checking", total + steps) as advance:
@@ -112,7 +115,8 @@ def check(
     also = f" and {len(run)} sequences" if run else ""
     errors = [error for each in reports for error in each.errors]
     unusable = f", {len(errors)} unusable" if errors else ""
-    typer.echo(f"{files} files of {len(entries)} cases{also}: {wrong} wrong{unusable}")
+    left = f"; {skipped} sequences not judged: name them with --case too" if skipped else ""
+    typer.echo(f"{files} files of {len(entries)} cases{also}: {wrong} wrong{unusable}{left}")
     writers = (
         (report, lambda place: io.write_text(place, to_json(reports))),
         (junit, lambda place: io.write_text(place, to_junit(reports, str(golden)))),
@@ -244,6 +248,18 @@ def chosen(entries: tuple[CaseEntry, ...], names: list[str] | None) -> list[Case
         If a name is none of theirs, or that of several but for the digest.
     """
     return [_called(entries, name) for name in names] if names else list(entries)
+
+
+def _to_judge(
+    manifest: Manifest, names: list[str] | None, *, sequences: bool
+) -> tuple[list[CaseEntry], list[SequenceEntry]]:
+    """The cases and sequences of these names; all of them if there are none."""
+    every = [each for each in manifest.sequences if sequences]
+    if not names:
+        return list(manifest.cases), every
+    run = [each for each in every if each.id in names]
+    others = [name for name in names if name not in {each.id for each in run}]
+    return chosen(manifest.cases, others) if others else [], run
 
 
 def _called(entries: Iterable[CaseEntry], name: str) -> CaseEntry:

@@ -35,11 +35,10 @@ from refimpl.io.foreign import read_subjects
 from refimpl.io.judging import (
     Court,
     judge_case,
-    judge_sequence,
     judged_elements,
-    shrink_case,
 )
-from refimpl.io.memories import device_image, golden_images
+from refimpl.io.judging_sequences import judge_sequence
+from refimpl.io.memories import device_images, golden_images
 from refimpl.io.mismatch import mismatch_figure, must_be_drawable
 from refimpl.io.onnx_models import read_feeds, read_onnx
 from refimpl.io.photographs import PHOTOGRAPHS, read_photograph
@@ -54,6 +53,7 @@ from refimpl.io.sets import (
     read_tensor,
     verify_files,
 )
+from refimpl.io.shrinking import shrink_case
 from refimpl.io.streams import Bounding, compare_files
 from refimpl.io.tables import read_tables
 from refimpl.io.textures import PICTURES, read_textures
@@ -77,7 +77,7 @@ __all__ = [
     "compare_files",
     "decode",
     "device_files",
-    "device_image",
+    "device_images",
     "dut_of",
     "every_file",
     "golden_images",

@@ -1,4 +1,4 @@
-"""A device's files held against a set: cases one by one, and sequences step by step."""
+"""A device's files held against a set, case by case."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,25 +13,18 @@ from refimpl.io.device import (
     misnamed_files,
     read_device,
     read_device_files,
-    read_opposed,
 )
 from refimpl.io.files import UnusableError
-from refimpl.io.memories import device_image, golden_images
 from refimpl.io.sets import read_case
 from refimpl.io.streams import compare_files
-from refimpl.vectors.case import Case
-from refimpl.vectors.check import Verdict, unknown_bits, verdict_of
+from refimpl.vectors.check import Verdict, verdict_of
 from refimpl.vectors.dut import Dut, observable
-from refimpl.vectors.explain import Evidence, Suspects, case_of, explain, no_suspects
+from refimpl.vectors.explain import Evidence, Suspects, explain, no_suspects
 from refimpl.vectors.files.readmem import UnknownBitsError
 from refimpl.vectors.formats import FORMATS, labelled
-from refimpl.vectors.manifest import CaseEntry, Manifest, SequenceEntry, StepEntry, Tensor
-from refimpl.vectors.memory import Plan, Step, judge_memory, mask_bytes, steps_of_entry
+from refimpl.vectors.manifest import CaseEntry, Manifest, Tensor
 from refimpl.vectors.patterns import blocks_of, tiles_of
-from refimpl.vectors.physical import nans_of, padded
 from refimpl.vectors.report import CaseReport
-from refimpl.vectors.shrink import Shrunk, shrink
-from refimpl.vectors.stages import stages
 
 MOST_EXPLAINED = 2**26  # ours: elements of a case that are held in memory to explain it
 Advance = Callable[[str, int], None]
@@ -80,7 +73,7 @@ def judge_case(court: Court, entry: CaseEntry, advance: Advance = lambda _, __: 
         return replace(plain, notes=(note,))
     try:
         arrays = read_case(court.golden, entry)
-        left = read_device_files(court.device, entry, but=_undriven(verdicts))
+        left = read_device_files(court.device, entry, but=undriven(verdicts))
         others = {f"the golden {name}": arrays[name] for name in arrays if name not in left}
         device = {name: next(iter(files.values())) for name, files in left.items()}
         evidence = Evidence(arrays, {**device, **_inputs(court, entry)}, others, left)
@@ -90,107 +83,9 @@ def judge_case(court: Court, entry: CaseEntry, advance: Advance = lambda _, __: 
     return replace(explained, errors=errors)
 
 
-def _undriven(verdicts: Iterable[Verdict]) -> set[tuple[str, str]]:
+def undriven(verdicts: Iterable[Verdict]) -> set[tuple[str, str]]:
     """Tensors and names of files that have bits which the device never drove."""
     return {(verdict.tensor, verdict.file) for verdict in verdicts if verdict.unknown}
-
-
-def judge_sequence(
-    court: Court, sequence: SequenceEntry, advance: Advance = lambda _, __: None
-) -> CaseReport:
-    """The report on a sequence: a verdict on the memory after each step, or why there is none."""
-    verdicts, errors = [], []
-    for step in sequence.steps:
-        try:
-            verdicts.append(_memory_verdict(court, sequence, step))
-        except ValueError as error:
-            errors.append(str(error))
-        advance(step.id, 1)
-    return CaseReport(case=sequence.id, verdicts=tuple(verdicts), errors=tuple(errors))
-
-
-def _memory_verdict(court: Court, sequence: SequenceEntry, step: StepEntry) -> Verdict:
-    try:
-        dumped = device_image(court.device, sequence, step)
-    except UnknownBitsError as error:
-        names = (sequence.id, step.id, "after")
-        return unknown_bits(names, sequence.memory_words, str(error))
-    entry = court.entry(step.case)
-    laid = steps_of_entry(sequence, step, entry, golden_images(court.golden, step))
-    masks = dict(_masks(laid, dumped, entry, sequence.word_bytes))
-    plan = Plan(word_bytes=sequence.word_bytes, base=sequence.base)
-    found = judge_memory(laid, dumped, masks, plan)
-    said = "; ".join(
-        f"{each.what} {each.says} ({each.wrong_words} words, first at address "
-        f"{sequence.base + each.first_word:#x}: must be {each.expected}, not {each.got})"
-        for each in found
-    )
-    return Verdict(
-        case=sequence.id,
-        tensor=step.id,
-        file="after",
-        outcome="wrong" if found else "exact",
-        elements=sequence.memory_words,
-        wrong=sum(each.wrong_words for each in found),
-        note=f": {said}" if said else "",
-    )
-
-
-def _masks(
-    laid: Step, dumped: bytes, entry: CaseEntry, word_bytes: int
-) -> Iterator[tuple[str, bytes]]:
-    """Bits of each tensor that nobody may compare: pads, and NaNs of an output that both have."""
-    tensors = {tensor.name: tensor for tensor in entry.tensors}
-    for region in laid.regions:
-        of, start = tensors[region.tensor].physical, region.start * word_bytes
-        mask = mask_bytes(of) if padded(of) else b""
-        if region.role == "output" and of.form.floating:
-            place = slice(start, start + of.words * of.word_bytes)
-            nans = nans_of(laid.after[place], dumped[place], of)
-            both = zip(nans, mask.ljust(len(nans), b"\0"), strict=True)
-            mask = bytes(left | right for left, right in both)
-        yield region.tensor, mask
-
-
-def shrink_case(court: Court, entries: list[CaseEntry]) -> tuple[Shrunk, CaseEntry, Case]:
-    """The smallest sub-case of the first wrong case, that case's entry, and the case itself.
-
-    Where the device must leave a stage that only the sub-case has, it is given the golden one.
-
-    Raises
-    ------
-    UnusableError
-        If nothing is wrong.
-    """
-    for entry in entries:
-        report = judge_case(court, entry)
-        bad = report.first_bad
-        if bad is None and report.errors:
-            raise UnusableError(report.errors[0])
-        if bad is None:
-            continue
-        if bad.first is None:
-            raise UnusableError(f"{bad.sentence}: there is no wrong value to look for")
-        arrays = read_case(court.golden, entry)
-        case = case_of(entry, arrays)
-        read = read_device_files(court.device, entry, but=_undriven(report.verdicts))
-        left = {name: next(iter(files.values())) for name, files in read.items()}
-        if bad.unknown:
-            path = court.device / entry.id / bad.file
-            tensor = next(each for each in entry.tensors if each.name == bad.tensor)
-            left[bad.tensor] = read_opposed(path, tensor, arrays[bad.tensor])
-        else:
-            left[bad.tensor] = read[bad.tensor][bad.file]
-        known = not bad.unknown
-        small = shrink(case, arrays, left, bad.tensor, bad.first.index, variants=known)
-        if bad.unknown:
-            small = small._replace(how=f"{small.how}; bits never driven are written inverted")
-        if court.dut is not None and court.dut.observe.stages is not None:
-            computed = stages(small.case)
-            must = {name: computed[name] for name in computed if observable(court.dut, name)}
-            small = small._replace(device=must | dict(small.device))
-        return small, entry, case
-    raise UnusableError(f"{court.device} must be wrong somewhere to be shrunk")
 
 
 def _stages(entry: CaseEntry) -> Iterator[Tensor]:

@@ -7,7 +7,8 @@ import numpy as np
 
 from refimpl.io.files import UnusableError, inside, read
 from refimpl.io.sets import check_hash
-from refimpl.vectors.files.readmem import UnknownBitsError, from_hex
+from refimpl.vectors.files.kinds import text
+from refimpl.vectors.files.readmem import Dump, from_dump
 from refimpl.vectors.manifest import SequenceEntry, StepEntry
 
 
@@ -30,34 +31,36 @@ def golden_images(root: Path, step: StepEntry) -> tuple[bytes, bytes]:
     return images[0], images[1]
 
 
-def device_image(root: Path, sequence: SequenceEntry, step: StepEntry) -> bytes:
-    """Memory that a device dumped after a step: <device>/<sequence>/<step>/after.bin or .hex.
+def device_images(root: Path, sequence: SequenceEntry, step: StepEntry) -> list[tuple[str, Dump]]:
+    """Memories that a device dumped after a step: <device>/<sequence>/<step>/after.bin and .hex.
+
+    Each by the name of its file.
 
     Raises
     ------
     UnusableError
-        If there is none, or it has another size.
-    UnknownBitsError
-        If a hex dump holds x or z digits.
+        If there is none, or one has another size.
     """
-    size = sequence.memory_words * sequence.word_bytes
+    found = []
     for kind in ("bin", "hex"):
         relative = f"{sequence.id}/{step.id}/after.{kind}"
         if not os.path.lexists(root / relative):
             continue
         path = inside(root, relative)
         raw = read(path, f"{path} must be a readable file")
-        if kind == "bin" and len(raw) != size:
-            raise UnusableError(f"{path} must hold {size} bytes, not {len(raw)}")
-        return raw if kind == "bin" else _from_hex(raw, sequence, path)
-    raise UnusableError(f"{root} must hold {sequence.id}/{step.id}/after.bin or .hex")
+        found.append((path.name, _dump(raw, kind, sequence, path)))
+    if not found:
+        raise UnusableError(f"{root} must hold {sequence.id}/{step.id}/after.bin or .hex")
+    return found
 
 
-def _from_hex(raw: bytes, sequence: SequenceEntry, path: Path) -> bytes:
+def _dump(raw: bytes, kind: str, sequence: SequenceEntry, path: Path) -> Dump:
+    count, size = sequence.memory_words, sequence.word_bytes
+    if kind == "bin" and len(raw) != count * size:
+        raise UnusableError(f"{path} must hold {count * size} bytes, not {len(raw)}")
+    if kind == "bin":
+        return Dump(np.frombuffer(raw, np.uint8).reshape(count, size), None)
     try:
-        words = from_hex(raw.decode("ascii"), sequence.memory_words, 8 * sequence.word_bytes)
-    except UnknownBitsError:
-        raise
+        return from_dump(text(raw), count, 8 * size)
     except ValueError as error:
         raise UnusableError(f"{path} {error}") from error
-    return np.ascontiguousarray(words).tobytes()

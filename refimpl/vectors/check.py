@@ -175,19 +175,6 @@ def verdict_of(
     )
 
 
-def unknown_bits(names: tuple[str, str, str], elements: int, why: str) -> Verdict:
-    """The verdict on a dump with x or z digits."""
-    case, tensor, file = names
-    return Verdict(
-        case=case,
-        tensor=tensor,
-        file=file,
-        outcome="unknown bits",
-        elements=elements,
-        note=f": {why}",
-    )
-
-
 def _first_of(found: Comparison, of: Physical) -> str:
     """Where the first element with other bits is."""
     return "" if found.first_other is None else f", the first at {_index(found.first_other, of)}"
@@ -245,7 +232,11 @@ def _digits(first: FirstBad, form: Format) -> str:
     driven = hex_of(first.device[0], form)
     if first.undriven is None:
         return driven
-    x, z = (f"{int(bits[0]):0{len(driven)}x}" for bits in first.undriven)
+    return undriven_digits(driven, *(f"{int(b[0]):0{len(driven)}x}" for b in first.undriven))
+
+
+def undriven_digits(driven: str, x: str, z: str) -> str:
+    """Hex digits with x, z or - in place of those that have ones in ``x``, in ``z`` or in both."""
     return "".join(
         each if (a, b) == ("0", "0") else "-" if int(a, 16) & int(b, 16) else "zx"[b == "0"]
         for each, a, b in zip(driven, x, z, strict=True)

@@ -25,7 +25,7 @@ from refimpl.vectors.manifest import (
     Tensor,
     file_entry,
 )
-from refimpl.vectors.physical import Physical, array_of, mask_of, words_of
+from refimpl.vectors.physical import Physical, words_of
 
 GUARD, PREFILL = 0xDEADC0DE, 0xDEADBEEF
 PATTERN_CYCLES = 256  # ours: the pattern repeats
@@ -129,83 +129,6 @@ def stalls(key: str, signal: str, number: int) -> str:
     return "".join("1" if each else "0" for each in drawn.tolist())
 
 
-class MemoryVerdict(NamedTuple):
-    """What is wrong with a memory after a step: the tensor or guard, the word, and how."""
-
-    what: str
-    wrong_words: int
-    first_word: int
-    expected: str
-    got: str
-    says: str
-
-
-def judge_memory(
-    step: Step, memory: bytes, masks: Mapping[str, bytes], plan: Plan
-) -> list[MemoryVerdict]:
-    """Every region and guard that is not as it must be after a step, in order of address.
-
-    ``masks`` hold the don't-care bits of a region's payload by tensor. A word of an output that
-    still holds the prefill was never written; a guard that changed was written out of bounds; an
-    input that changed was overwritten.
-
-    Raises
-    ------
-    ValueError
-        If the memory has another size.
-    """
-    if len(memory) != len(step.after):
-        raise ValueError(f"a memory must have {len(step.after)} bytes, not {len(memory)}")
-    size = plan.word_bytes
-    got, right = (np.frombuffer(each, np.uint8).reshape(-1, size) for each in (memory, step.after))
-    care = np.full(got.shape, 255, np.uint8)
-    owner = np.full(len(got), -1)
-    for number, region in enumerate(step.regions):
-        rows = slice(region.start, region.start + region.words)
-        owner[rows] = number
-        mask = masks.get(region.tensor)
-        if mask is not None:
-            ones = np.frombuffer(mask.ljust(region.words * size, b"\0"), np.uint8)
-            care[rows] = ~ones.reshape(-1, size)
-    wrong = np.asarray(((got ^ right) & care).any(axis=1))
-    return list(_verdicts(step, wrong, owner, got, right))
-
-
-def _verdicts(
-    step: Step, wrong: Array, owner: Array, got: Array, right: Array
-) -> Iterator[MemoryVerdict]:
-    prefill = _word(PREFILL, got.shape[1])
-    numbers = [*range(len(step.regions)), -1]
-    for number in numbers:
-        hit = np.flatnonzero(wrong & (owner == number))
-        if not len(hit):
-            continue
-        first = int(hit[0])
-        if number < 0:
-            what, says = "a guard", "was written over, outside every tensor"
-        else:
-            region = step.regions[number]
-            what = region.tensor
-            says = _says(region, got[hit], prefill)
-        yield MemoryVerdict(
-            what=what,
-            wrong_words=len(hit),
-            first_word=first,
-            expected=right[first][::-1].tobytes().hex(),
-            got=got[first][::-1].tobytes().hex(),
-            says=says,
-        )
-
-
-def _says(region: Region, words: Array, prefill: Array) -> str:
-    if region.role == "input":
-        return "is an input, and was overwritten"
-    unwritten = int((words == prefill).all(axis=1).sum())
-    if unwritten == len(words):
-        return "was never written: it holds the prefill"
-    return "is wrong" if not unwritten else f"is wrong, {unwritten} words never written"
-
-
 def sequence_files(
     name: str,
     entries: Sequence[tuple[CaseEntry, Mapping[str, Array]]],
@@ -274,18 +197,6 @@ def _region_entries(step: Step, entry: CaseEntry, plan: Plan) -> Iterator[Region
             words=region.words,
             strides={} if layout.skewed else strides,
         )
-
-
-def region_array(memory: bytes, region: Region, of: Physical, plan: Plan) -> Array:
-    """A tensor read out of a memory, in logical order."""
-    start = region.start * plan.word_bytes
-    raw = memory[start : start + of.words * of.word_bytes]
-    return array_of(np.frombuffer(raw, np.uint8).reshape(of.words, of.word_bytes), of)
-
-
-def mask_bytes(of: Physical) -> bytes:
-    """Don't-care bits of a tensor's bytes."""
-    return mask_of(of).tobytes()
 
 
 def _regions(

@@ -7,7 +7,7 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.vectors.files.words import from_words, to_words, word_bits, word_count
-from refimpl.vectors.formats import FORMATS, Format, carried, is_nan
+from refimpl.vectors.formats import FORMATS, Format, carried
 from refimpl.vectors.layouts import (
     Layout,
     has_pads,
@@ -89,17 +89,6 @@ def mask_of(of: Physical) -> Array:
         return _missing_lanes(to_words(bits, FORMATS["int4"], of.lanes), of)
     ones = np.where(pads, np.iinfo(of.form.word).max, 0).astype(of.form.word)
     return _missing_lanes(to_words(_as_carrier(ones, of.form), of.form, of.lanes), of)
-
-
-def nans_of(golden: bytes, device: bytes, of: Physical) -> bytes:
-    """Ones in the bits of elements that are NaN in both memories: any NaN equals any other."""
-    seen = []
-    for raw in (golden, device):
-        words = np.frombuffer(raw, np.uint8).reshape(of.words, of.word_bytes)
-        seen.append(is_nan(from_words(words, of.form, of.lanes, of.elements), of.form))
-    word = np.dtype(of.form.word)
-    ones = np.where(seen[0] & seen[1], np.iinfo(word).max, 0).astype(word)
-    return to_words(_as_carrier(ones, of.form), of.form, of.lanes).tobytes()
 
 
 def word_at(index: tuple[int, ...], of: Physical) -> tuple[int, int]:

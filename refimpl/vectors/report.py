@@ -41,12 +41,14 @@ class CaseReport:
 
 def lines(report: CaseReport) -> Iterator[str]:
     """Text of a case: a line per file, then where and why."""
+    bad = report.first_bad
     for verdict in report.verdicts:
         yield ("ok    " if verdict.passed else "WRONG ") + verdict.sentence
         if verdict.local is not None and not verdict.passed:
             yield f"      by itself: {verdict.local}"
+        if verdict is not bad:
+            yield from (f"      the file: {hint}" for hint in verdict.hints)
     yield from (f"ERROR {report.case}: {error}" for error in report.errors)
-    bad = report.first_bad
     if bad is not None:
         yield from (f"      {line}" for line in _where(bad))
         yield from (f"      diagnosis: {finding.sentence}" for finding in report.findings)

@@ -187,7 +187,8 @@ def test_a_sequence_without_reset_is_judged_by_its_memory(refimpl, tmp_path):
     dump.write_bytes(memory)
     status, out, _ = refimpl(f"check {golden} {device}")
     assert status == 1
-    assert "a guard was written over, outside every tensor (1 words, first at address 0x0" in out
+    assert "a guard was written over (1 word, first at address 0x0, 16 words before x of" in out
+    assert f"ok    sequence {step.id} (after.hex): exact" in out
     assert refimpl(f"check {golden} {device} --no-sequences")[0] == 0
     dump.write_bytes(memory[:-4])
     status, _, err = refimpl(f"check {golden} {device}")

@@ -293,8 +293,8 @@ def test_a_forged_and_resealed_set_is_never_what_would_be_written(original, tmp_
     root = copies(original, tmp_path)
     for _ in range(rng.randint(1, 2)):
         mutate(rng, root, "golden")
-    with suppress(OSError, ValueError, TypeError, RuntimeError):
-        reseal(root)
+    with suppress(OSError, ValueError, TypeError, AttributeError, RuntimeError):
+        reseal(root)  # a manifest that is no object cannot be
     try:
         manifest = io.read_manifest(root / "golden")
         io.verify_files(root / "golden", manifest)
