@@ -10,6 +10,8 @@ SCALESIM := $(VENV)-scalesim/.installed
 TOSA := $(VENV)-tosa/.installed
 ZIGZAG := $(VENV)-zigzag/.installed
 VELA := $(VENV)-vela/.installed
+# A test process per core: threads of its own for linear algebra would only wait for each other.
+ONE_BLAS := OPENBLAS_NUM_THREADS=1
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-oracles test-rtl rtl-table test-browser bench bench-hwsim scores check check-exp lint types contracts lock clean
@@ -21,9 +23,9 @@ demo: $(READY) ## the main job on a photograph: vectors, cost, claims, one page 
 
 test: $(READY) ## every test, as compiled; then the small ones as read (no JIT)
 	@echo "== tests, compiled"
-	$(BIN)/pytest -q -n auto --dist loadfile
+	$(ONE_BLAS) $(BIN)/pytest -q -n auto --dist loadfile
 	@echo "== small tests again, interpreted: what is read is what is tested"
-	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n auto --dist loadfile -m small
+	$(ONE_BLAS) NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n auto --dist loadfile -m small
 
 test-oracles: $(ORACLES) $(SCALESIM) $(ZIGZAG) $(VELA) test-tosa ## against PyTorch, ONNX Runtime, SCALE-Sim, ZigZag, Vela, TOSA (environments of their own)
 	@echo "== oracles"

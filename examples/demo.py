@@ -30,7 +30,8 @@ from matplotlib.patches import Patch
 from PIL import Image
 
 import hwsim
-import proofs
+from proofs.catalogue import select
+from proofs.pool import check_each
 from refimpl import io
 from refimpl.bitexact.operators import PIPELINES
 from refimpl.nets import shapes
@@ -89,12 +90,16 @@ def main(
     out: Annotated[Path, typer.Option(help="Directory to (re)create.")] = Path("out"),
     side: Annotated[int, typer.Option(help="Input side of the network, in pixels.")] = 224,
     crop: Annotated[int, typer.Option(help="Side of the activation the vectors use.")] = 14,
+    claim: Annotated[
+        list[str] | None, typer.Option(help="Only these claims: ids, patterns, A4.1; all if none.")
+    ] = None,
 ) -> None:
     """Do the main job on a photograph and write OUT/index.html."""
     started = time.perf_counter()
     try:
         pixels, provenance = io.read_photograph(image)
         square(pixels, side)
+        claims = select(claim or ())
     except ValueError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
@@ -112,7 +117,7 @@ def main(
     with _step("cost on three machines"):
         costs = _costs()
     with _step("claims"):
-        verdicts = proofs.check_all(jobs=os.cpu_count() or 1)
+        verdicts = check_each(claims, jobs=os.cpu_count() or 1)
     with _step("the page"):
         manifest = io.read_manifest(out / "vectors")
         page = _render(

@@ -1,14 +1,15 @@
 """Same case, same bytes: whatever the CPU features, the BLAS, the C library or the compiler."""
 
+import json
 import shlex
 import subprocess
 import sys
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from refimpl.io.reproduce import environment as process_environment
+from refimpl.io.reproduce import hashes_of
 from refimpl.vectors.machines import INTERPRETED, MACHINES, PLAIN
 
 ROOT = Path(__file__).parents[3]
@@ -37,40 +38,42 @@ SETS = {
 SMALL = [name for name in SETS if name != "layer"]  # also without a compiler
 
 
+RUN = """
+import json, sys
+from refimpl.cli import main
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["refimpl", *words]
+    try:
+        main()
+    except SystemExit as leaving:
+        if leaving.code:
+            raise
+"""
+"""Lines of the command, one after another: starting takes longer than a small set."""
+
+
 def environment(extra, cache):
-    return {**process_environment(extra, cache), "PYTHONPATH": str(ROOT)}
+    """Another machine's. What is compiled for another processor is not kept with our own."""
+    steered = {**process_environment(extra, cache), "PYTHONPATH": str(ROOT)}
+    if "NUMBA_CPU_NAME" not in extra:
+        del steered["NUMBA_CACHE_DIR"]
+    return steered
 
 
-def hashes_of(folder, extra, options, compiled):
-    """Write a set in a process of its own, and hash all of its files."""
-    out = folder / "set"
-    command = [sys.executable, "-c", "from refimpl.cli import main; main()", "vectors", str(out)]
+def all_hashes(folder, extra, picture, names=SETS):
+    """Write sets in a process of their own, and hash all files of each."""
+    options = {name: SETS[name].format(image=picture) for name in names}
+    lines = [["vectors", str(folder / name), *shlex.split(options[name])] for name in names]
     done = subprocess.run(
-        [*command, *shlex.split(options)],
-        env=environment(extra, compiled),
+        [sys.executable, "-c", RUN, json.dumps(lines)],
+        env=environment(extra, folder / "compiled"),
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return {
-        str(path.relative_to(out)): sha256(path.read_bytes()).hexdigest()
-        for path in out.rglob("*")
-        if path.is_file()
-    }
-
-
-def all_hashes(folder, extra, picture, names=SETS):
-    """The same of several sets. What is compiled for one processor is compiled once."""
-    host = "generic" if "NUMBA_CPU_NAME" in extra else "host"
-    compiled = picture.parent / f"compiled for {host}"
-    found = {}
-    for name in names:
-        (folder / name).mkdir()
-        options = SETS[name].format(image=picture)
-        found[name] = hashes_of(folder / name, extra, options, compiled)
-    return found
+    return {name: hashes_of(folder / name) for name in names}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """Bits never driven: nothing where nobody may compare, and located where they count."""
 
 import re
+from collections import defaultdict
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -59,13 +61,18 @@ def judged(root, of, text):
 def elements_in(of, word, digit, digits):
     """Indices of the elements that have bits in a digit of a word, the highest digit first."""
     low = 4 * (digits - 1 - digit)
-    found = []
+    first_bits = ((index, lane * of.form.bits) for index, lane in in_words(of).get(word, ()))
+    return [index for index, first in first_bits if first < low + 4 and low < first + of.form.bits]
+
+
+@lru_cache(maxsize=1)
+def in_words(of):
+    """Index and lane of the elements of each word."""
+    words = defaultdict(list)
     for index in np.ndindex(of.shape):
-        at, lane = word_at(index, of)
-        first = lane * of.form.bits
-        if at == word and first < low + 4 and low < first + of.form.bits:
-            found.append(index)
-    return found
+        word, lane = word_at(index, of)
+        words[word].append((index, lane))
+    return words
 
 
 SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
