@@ -9,6 +9,7 @@ from refimpl.arrays import Array
 from refimpl.io.files import UnusableError, inside, read
 from refimpl.io.sets import decode
 from refimpl.vectors.dumps import opposed
+from refimpl.vectors.files.binary import from_binary
 from refimpl.vectors.files.kinds import text
 from refimpl.vectors.files.readmem import from_dump
 from refimpl.vectors.formats import FORMATS, labelled
@@ -87,6 +88,24 @@ def read_device_files(
                 array = labelled(read_device(path, kind, tensor), FORMATS[tensor.format])
                 left.setdefault(tensor.name, {})[path.name] = array
     return left
+
+
+def read_words(path: Path, kind: str, tensor: Tensor) -> Array:
+    """Memory words (words, bytes) of a .bin or .hex as they are, with what is in pads.
+
+    Raises
+    ------
+    UnusableError
+        If there are not so many.
+    """
+    of = tensor.physical
+    raw = read(path, f"{path} must be a readable file")
+    try:
+        if kind == "bin":
+            return from_binary(raw, of.words, of.width_bits)
+        return from_dump(text(raw), of.words, of.width_bits).words
+    except ValueError as error:
+        raise UnusableError(f"{path} {error}") from error
 
 
 def read_opposed(path: Path, tensor: Tensor, golden: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from refimpl.io.device import (
     misnamed_files,
     read_device,
     read_device_files,
+    read_words,
 )
 from refimpl.io.files import UnusableError
 from refimpl.io.sets import read_case
@@ -76,11 +78,20 @@ def judge_case(court: Court, entry: CaseEntry, advance: Advance = lambda _, __: 
         left = read_device_files(court.device, entry, but=undriven(verdicts))
         others = {f"the golden {name}": arrays[name] for name in arrays if name not in left}
         device = {name: next(iter(files.values())) for name, files in left.items()}
-        evidence = Evidence(arrays, {**device, **_inputs(court, entry)}, others, left)
+        words = partial(_words, court, entry)
+        evidence = Evidence(arrays, {**device, **_inputs(court, entry)}, others, left, words)
         explained = explain(entry, list(verdicts), evidence, court.suspects)
     except ValueError as error:
         return replace(plain, errors=tuple(dict.fromkeys((*errors, str(error)))))
     return replace(explained, errors=errors)
+
+
+def _words(court: Court, entry: CaseEntry, verdict: Verdict) -> Array | None:
+    """Memory words of the file that a verdict is on; None of a .npy."""
+    tensor = next(each for each in entry.tensors if each.name == verdict.tensor)
+    files = device_files(court.device, entry.id, verdict.tensor)
+    path, kind = next(each for each in files if each[0].name == verdict.file)
+    return None if kind == "npy" else read_words(path, kind, tensor)
 
 
 def undriven(verdicts: Iterable[Verdict]) -> set[tuple[str, str]]:

@@ -39,17 +39,24 @@ def no_suspects(_: Case) -> Iterable[Suspect]:
     return ()
 
 
+def no_words(_: Verdict) -> Array | None:
+    """No file has words of its own."""
+    return None
+
+
 class Evidence(NamedTuple):
     """What explains a case: golden arrays and the device's by stage, other cases' outputs.
 
     ``device`` has of each stage what the device went on with: its first file. ``files`` has every
     file of a stage by its name, where there may be several; not those that have unknown bits.
+    ``words`` gives the memory words of a verdict's file, as the device left them, if it has any.
     """
 
     golden: Mapping[str, Array]
     device: Mapping[str, Array]
     others: Mapping[str, Array]
     files: Mapping[str, Mapping[str, Array]] = {}
+    words: Callable[[Verdict], Array | None] = no_words
 
     def seen_by(self, verdict: Verdict) -> Mapping[str, Array]:
         """The device's arrays by stage; that of the verdict's stage is of the verdict's file."""
@@ -138,7 +145,8 @@ def _told(verdict: Verdict, tensor: Tensor, case: Case, evidence: Evidence) -> V
         local = _local(judged, again.given, within=verdict.outcome == "within bound")
     hints: tuple[str, ...] = ()
     if not verdict.passed:
-        hints = recognise(evidence.golden[verdict.tensor], own, tensor.physical, evidence.others)
+        golden, words = evidence.golden[verdict.tensor], evidence.words(verdict)
+        hints = recognise(golden, own, tensor.physical, evidence.others, words)
     return replace(verdict, local=local, hints=hints)
 
 

@@ -8,6 +8,7 @@ once in 2^32 times:
     not cleared      the output that follows if accumulators begin with those of the step before
                      (integers that wrap, of the same shape)
     elsewhere        what was written over holds a part of an output, which went to another place
+    otherwise        what a file with these words is recognised as (``recognise.py``)
 
 A step is also computed again from the inputs as they are in the memory. Pure.
 """
@@ -31,8 +32,10 @@ from refimpl.vectors.formats import FORMATS, bits_of, canonical_nans, is_nan, la
 from refimpl.vectors.layouts import real
 from refimpl.vectors.local import recompute, steps_of
 from refimpl.vectors.memory import Region
-from refimpl.vectors.memory_check import Judged, counted, seen_in
+from refimpl.vectors.memory_check import Judged, seen_in
+from refimpl.vectors.patterns import counted
 from refimpl.vectors.physical import Physical, array_of
+from refimpl.vectors.recognise import recognise
 from refimpl.vectors.stages import stages
 
 LEAST_BITS = 32  # ours: of what is wrong, to be told from chance
@@ -139,9 +142,19 @@ def _of_output(
 ) -> Iterator[str]:
     elements, of = _elements(judged, region, memory)
     if int(elements.wrong.sum()) * of.form.bits >= LEAST_BITS:
-        yield from _left_over(judged, elements, of, before)
-        yield from _slipped(elements, of)
-        yield from _not_cleared(judged, region, memory, before, case)
+        found = [
+            *_left_over(judged, elements, of, before),
+            *_slipped(elements, of),
+            *_not_cleared(judged, region, memory, before, case),
+        ]
+        yield from found or _rearranged(judged, region, memory)
+
+
+def _rearranged(judged: Judged, region: Region, memory: Dump) -> tuple[str, ...]:
+    """What is said of a file with the same words."""
+    of, golden, device = seen_in(judged, region, memory)
+    right, left = (array_of(words, of) for words in (golden, device.words))
+    return recognise(right, left, of, words=device.words)
 
 
 def _left_over(judged: Judged, elements: Elements, of: Physical, before: Before) -> Iterator[str]:

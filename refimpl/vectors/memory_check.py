@@ -22,7 +22,7 @@ from refimpl.vectors.files.readmem import Dump, Undriven
 from refimpl.vectors.layouts import to_physical
 from refimpl.vectors.manifest import CaseEntry, SequenceEntry
 from refimpl.vectors.memory import Region, Step
-from refimpl.vectors.patterns import blocks_of, tiles_of
+from refimpl.vectors.patterns import blocks_of, counted, tiles_of
 from refimpl.vectors.physical import Physical
 
 
@@ -243,11 +243,6 @@ def _address(judged: Judged, word: int) -> str:
             where = f", {counted(far, 'word')} {side} {region.tensor} of step {step.id}"
             near.append((far, where))
     return f"{at:#x}{min(near)[1] if near else ''}"
-
-
-def counted(count: int, what: str) -> str:
-    """A number of things, in words."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _text(word: Array, undriven: Undriven | None = None, at: int = 0) -> str:

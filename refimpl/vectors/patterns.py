@@ -164,6 +164,11 @@ def _lane(lanes: Array) -> str:
     return f"lane {hit[0]} of each word of {len(lanes)}"
 
 
+def counted(count: int, what: str) -> str:
+    """A number of things, in words."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def tiles_of(
     device: Mapping[str, object] | None, lanes: Mapping[str, int], stage: str
 ) -> dict[str, int]:

@@ -1,108 +1,153 @@
 """What a wrong file looks like when it is the right numbers told wrongly: recognised and named.
 
-Big-endian words, lanes of a word in reverse, another layout, every element some places early or
-late, another tensor's file, the right numbers in another order, all negated.
+The right elements at other places, or with their bytes the other way round (``rearranged.py``);
+another tensor's file; the right numbers in another order; all negated. A reading is named where it
+gives every element of the file; one that loses some at an end must tell more than chance does.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.vectors.files.words import from_words, to_words
-from refimpl.vectors.formats import bits_of
-from refimpl.vectors.layouts import layout_for, to_logical, to_physical
+from refimpl.vectors.files.words import from_words
+from refimpl.vectors.formats import bits_of, canonical_nans, from_bits
+from refimpl.vectors.layouts import parsed, real, to_physical
 from refimpl.vectors.physical import Physical
+from refimpl.vectors.rearranged import Reading, as_it_is, readings
 
 MOST_ELEMENTS = 2**24  # ours: a larger file is not tried against other readings
-MOST_PLACES = 64  # ours: how far elements may have slipped
-FAMILIES = ("nchw", "nhwc", "nchw4c", "nchw8c", "nchw16c", "nchw32c", "nc1hwc0")
+MOST_SAMPLED = 256  # ours: wrong elements that a reading must explain before all are looked at
+STEP = 2**18  # ours: elements at a time
+LEAST_BITS = 32  # ours: that must differ between a slip and the right file, to be told from chance
 
 
 def recognise(
-    golden: Array, device: Array, of: Physical, others: Mapping[str, Array] | None = None
+    golden: Array,
+    device: Array,
+    of: Physical,
+    others: Mapping[str, Array] | None = None,
+    words: Array | None = None,
 ) -> tuple[str, ...]:
     """Sentences about how the device's file would be right, were it read otherwise.
 
-    ``others`` are tensors of the set by a name for them, which the file may be instead.
+    ``device`` is in logical order; ``words`` (words, bytes) are those of its file as it left them,
+    with what is in its pads (None: of a .npy, which has none). ``others`` are tensors of the set by
+    a name for them, which the file may be instead.
     """
-    if golden.size < 2 or golden.size > MOST_ELEMENTS or golden.size == 0:
+    if golden.size < 2 or golden.size > MOST_ELEMENTS:
         return ()
-    right = bits_of(golden, of.form)
+    right = bits_of(canonical_nans(golden, of.form), of.form)
     if (right == right.flat[0]).all():  # nothing can be told apart
         return ()
-    return tuple(_readings(right, device, of, others or {}))
+    return tuple(_said(right, device, of, others or {}, words))
 
 
-def _readings(
-    right: Array, device: Array, of: Physical, others: Mapping[str, Array]
+def _said(
+    right: Array, device: Array, of: Physical, others: Mapping[str, Array], words: Array | None
 ) -> Iterator[str]:
-    bits = bits_of(device, of.form)
-    elements = to_physical(device, of.layout)
-    if of.form.carrier_bits > 8 and np.array_equal(bits.byteswap(), right):
-        yield "its elements are big-endian; they must be little-endian"
-    if of.lanes > 1:
-        yield from _words(right, elements, of)
-    yield from _layouts(right, elements, of)
-    yield from _slipped(right, bits)
+    files, flat = list(_files(device, of, words)), right.reshape(-1)
+    found = next(filter(None, (_rearranged(flat, file) for file in files)), None)
+    if found is not None:
+        yield found.says
+    bits = bits_of(canonical_nans(device, of.form), of.form)
     for name, array in others.items():
         alike = (array.shape, array.dtype) == (device.shape, device.dtype)
-        if alike and np.array_equal(bits_of(array, of.form), bits):
+        if alike and np.array_equal(bits_of(array, of.form), bits_of(device, of.form)):
             yield f"it is {name}"
-    if not np.array_equal(bits, right) and np.array_equal(
-        np.sort(bits, axis=None), np.sort(right, axis=None)
-    ):
+    if found is None and _is_shuffled(flat, files[0]):
         yield "it holds the right numbers in another order"
     if of.form.floating and np.array_equal(bits ^ _sign(of), right):
         yield "every element has the opposite sign"
 
 
-def _words(right: Array, elements: Array, of: Physical) -> Iterator[str]:
-    """Words whose lanes, or whose bytes, run the other way."""
-    words = to_words(elements, of.form, of.lanes)
-    count = len(words) * of.lanes
-    each = bits_of(from_words(words, of.form, of.lanes, count), of.form)
-    backwards = each.reshape(-1, of.lanes)[:, ::-1].reshape(-1)
-    if _holds(right, backwards, of):
-        yield "the lanes of each word are in reverse; the first must be in the lowest bits"
-    flipped = np.ascontiguousarray(words[:, ::-1])
-    try:
-        swapped = bits_of(from_words(flipped, of.form, of.lanes, count), of.form)
-    except ValueError:  # wider than a word may be
+class File(NamedTuple):
+    """A file's elements in its order: bits, those with bytes swapped, and which are known."""
+
+    of: Physical
+    bits: Array
+    swapped: Array
+    known: Array
+
+
+def _files(device: Array, of: Physical, words: Array | None) -> Iterator[File]:
+    """The file of the device; a .npy was written in logical order, or of words read by a layout."""
+    if words is not None:
+        elements = from_words(words, of.form, of.lanes, of.words * of.lanes)
+        yield _file(elements, of, np.ones(len(elements), bool))
         return
-    if not _holds(right, backwards, of) and _holds(right, swapped, of):
-        yield "its words are big-endian; they must be little-endian"
+    yield _file(to_physical(device, of.layout), of, real(of.shape, of.layout))
+    plain = parsed(of.layout.letters.upper(), of.layout.letters, " ".join(of.layout.letters))
+    if plain.digits != of.layout.digits or of.layout.skewed:
+        flat = device.reshape(-1)
+        yield _file(flat, replace(of, layout=plain, lanes=1), np.ones(len(flat), bool))
 
 
-def _holds(right: Array, bits: Array, of: Physical) -> bool:
-    logical = to_logical(bits[: of.elements], of.shape, of.layout)
-    return np.array_equal(logical, right)
+def _file(elements: Array, of: Physical, known: Array) -> File:
+    bits = swapped = bits_of(canonical_nans(elements, of.form), of.form)
+    if of.form.bits % 8 == 0 and of.form.bits > 8:
+        turned = from_bits(bits_of(elements, of.form).byteswap(), of.form)
+        swapped = bits_of(canonical_nans(turned, of.form), of.form)
+    return File(of, bits, swapped, known)
 
 
-def _layouts(right: Array, elements: Array, of: Physical) -> Iterator[str]:
-    if len(of.shape) != 4:
-        return
-    kernel = of.layout.letters == "oihw"
-    seen = {of.layout}
-    for family in FAMILIES:
-        other = layout_for(family, rank=4, kernel=kernel, element_bits=of.form.bits)
-        if other in seen or int(np.prod(other.physical_shape(of.shape))) != len(elements):
-            continue
-        seen.add(other)
-        if np.array_equal(bits_of(to_logical(elements, of.shape, other), of.form), right):
-            yield f"it is in {other.name} order; it must be in {of.layout.name} order"
-            return
+def _rearranged(right: Array, file: File) -> Reading | None:
+    """The simplest reading that gives every element."""
+    wrong = _wrong(right, file)
+    if not len(wrong):
+        return None
+    sampled = wrong[np.linspace(0, len(wrong) - 1, min(len(wrong), MOST_SAMPLED)).astype(np.int64)]
+    return next((each for each in readings(file.of) if _gives(each, right, file, sampled)), None)
 
 
-def _slipped(right: Array, bits: Array) -> Iterator[str]:
-    mine, theirs = right.reshape(-1), bits.reshape(-1)
-    for places in range(1, min(MOST_PLACES, len(mine) // 2) + 1):
-        if np.array_equal(theirs[places:], mine[:-places]):
-            yield f"every element is {places} places late in logical order"
-            return
-        if np.array_equal(theirs[:-places], mine[places:]):
-            yield f"every element is {places} places early in logical order"
-            return
+def _wrong(right: Array, file: File) -> Array:
+    """Places of the file that are not what they must be."""
+    found, own = [], as_it_is(file.of)
+    for places in _places(file):
+        at, valid = own(places)
+        valid &= file.known[places]
+        found.append(places[valid][file.bits[places][valid] != right[at[valid]]])
+    return np.concatenate(found)
+
+
+def _gives(reading: Reading, right: Array, file: File, sampled: Array) -> bool:
+    """Whether a reading gives every element of the tensor, but those it says are lost."""
+    bits = file.swapped if reading.swapped else file.bits
+    at, valid = reading.source(sampled)
+    if not np.array_equal(bits[sampled][valid], right[at[valid]]):
+        return False
+    own = as_it_is(file.of)
+    given = telling = 0
+    for places in _places(file):
+        at, valid = reading.source(places)
+        valid &= file.known[places]
+        if not np.array_equal(bits[places][valid], right[at[valid]]):
+            return False
+        given += int(valid.sum())
+        here, is_element = own(places)
+        otherwise = np.where(is_element, right[here], 0)
+        telling += int((valid & (right[at] != otherwise)).sum())
+    if reading.lost and telling * file.of.form.bits < LEAST_BITS:
+        return False
+    return given >= right.size - reading.lost
+
+
+def _places(file: File) -> Iterator[Array]:
+    for start in range(0, len(file.bits), STEP):
+        yield np.arange(start, min(start + STEP, len(file.bits)))
+
+
+def _is_shuffled(right: Array, file: File) -> bool:
+    """Whether the file has the right numbers in any order: where they are, or in pads too."""
+    own = real(file.of.shape, file.of.layout)
+    here = file.bits[: file.of.elements]
+    if np.array_equal(np.sort(here[own]), np.sort(right)):
+        return len(_wrong(right, file)) > 0
+    zeros = np.zeros(len(file.bits) - right.size, right.dtype)
+    whole = np.sort(np.concatenate([right, zeros]))
+    return bool(file.known.all()) and np.array_equal(np.sort(file.bits), whole)
 
 
 def _sign(of: Physical) -> Array:

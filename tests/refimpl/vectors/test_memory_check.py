@@ -283,6 +283,15 @@ def first_apart(one, other):
     return next(at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
 
 
+def test_an_output_with_its_lanes_in_reverse_is_recognised_in_a_memory_too():
+    steps = EVERY["ragged"]
+    number = next(at for at, each in enumerate(steps) if each.case.arithmetic["name"] == "int8")
+    raw = output_words(steps[number])
+    turned = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
+    (hint,) = hints_of(number, with_output(steps[number], turned), steps).hints
+    assert hint.startswith("the lanes of each word are in reverse")
+
+
 def test_accumulators_that_were_not_cleared_are_told():
     """The same case twice in a row: its accumulators, twice as large, requantised by hand."""
     step = PLAIN[2]

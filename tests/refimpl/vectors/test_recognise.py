@@ -76,7 +76,8 @@ def test_another_layout_is_named(family, other, names):
 def test_a_slip_is_counted(places, way):
     right = golden()
     device = np.roll(right.reshape(-1), places).reshape(SHAPE)
-    said = f"every element is {abs(places)} places {way} in logical order"
+    many = "1 place" if places == 1 else f"{abs(places)} places"
+    said = f"every element is {many} {way} in logical order"
     assert said in recognise(right, device, physical("int8"))
 
 
