@@ -10,8 +10,8 @@ SCALESIM := $(VENV)-scalesim/.installed
 TOSA := $(VENV)-tosa/.installed
 ZIGZAG := $(VENV)-zigzag/.installed
 VELA := $(VENV)-vela/.installed
-# A test process per core: threads of its own for linear algebra would only wait for each other.
-ONE_BLAS := OPENBLAS_NUM_THREADS=1
+# Test processes share the cores: a thread that waits for another sleeps, and linear algebra has one thread.
+SHARING := OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-oracles test-rtl rtl-table test-browser bench bench-hwsim scores check check-exp lint types contracts lock clean
@@ -23,17 +23,17 @@ demo: $(READY) ## the main job on a photograph: vectors, cost, claims, one page 
 
 test: $(READY) ## every test, as compiled; then the small ones as read (no JIT)
 	@echo "== tests, compiled"
-	$(ONE_BLAS) $(BIN)/pytest -q -n auto --dist loadfile
+	$(SHARING) $(BIN)/pytest -q -n auto --dist loadfile
 	@echo "== small tests again, interpreted: what is read is what is tested"
-	$(ONE_BLAS) NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n auto --dist loadfile -m small
+	$(SHARING) NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n auto --dist loadfile -m small
 
 test-oracles: $(ORACLES) $(SCALESIM) $(ZIGZAG) $(VELA) test-tosa ## against PyTorch, ONNX Runtime, SCALE-Sim, ZigZag, Vela, TOSA (environments of their own)
 	@echo "== oracles"
-	$(VENV)-oracles/bin/python -m pytest -q tests/oracles
+	$(SHARING) $(VENV)-oracles/bin/python -m pytest -q tests/oracles
 
 test-rtl: $(READY) ## the SystemVerilog device in a simulator (needs perl, make, g++; some minutes)
 	@echo "== RTL, in a simulator that must be there"
-	HWSIM_RTL=required $(BIN)/pytest -q -n 2 --dist loadgroup tests/rtl
+	$(SHARING) HWSIM_RTL=required $(BIN)/pytest -q -n 2 --dist loadgroup tests/rtl
 
 test-browser: $(READY) ## reports in a real browser (installs Debian's chromium where it is missing)
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
@@ -132,7 +132,7 @@ $(TOSA): requirements/lock.txt pyproject.toml
 .PHONY: test-tosa fuzz bench-stream
 test-tosa: $(TOSA) ## vectors against TOSA's reference model (an environment of its own)
 	@echo "== TOSA"
-	$(VENV)-tosa/bin/python -m pytest -q tests/tosa
+	$(SHARING) $(VENV)-tosa/bin/python -m pytest -q tests/tosa
 
 fuzz: $(READY) ## sets of vectors mutated at random, thousands of times (some minutes)
 	VECTORS_FUZZ=5000 $(BIN)/pytest -q -n 2 tests/refimpl/vectors/test_mutated.py

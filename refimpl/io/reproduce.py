@@ -29,8 +29,6 @@ def hashes_of(root: Path) -> dict[str, str]:
 def written_again(manifest: Manifest, settings: Mapping[str, str]) -> dict[str, str]:
     """Run the command of a manifest under other settings; SHA-256 of every file it wrote.
 
-    Compiled code is cached apart, so that nothing compiled for another machine is run.
-
     Raises
     ------
     UnusableError
@@ -59,6 +57,10 @@ def written_again(manifest: Manifest, settings: Mapping[str, str]) -> dict[str, 
 
 
 def environment(settings: Mapping[str, str], cache: Path) -> dict[str, str]:
-    """Environment of this process without what steers libraries, then the settings."""
+    """Environment of this process without what steers libraries, then the settings.
+
+    What is compiled for another processor is kept in ``cache``, apart from what is for this one.
+    """
     untouched = {name: value for name, value in os.environ.items() if not name.startswith(STEERING)}
-    return {**untouched, "NUMBA_CACHE_DIR": str(cache), **settings}
+    apart = {"NUMBA_CACHE_DIR": str(cache)} if "NUMBA_CPU_NAME" in settings else {}
+    return {**untouched, **apart, **settings}

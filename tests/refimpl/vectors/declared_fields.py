@@ -300,7 +300,7 @@ def nested(flat):
 
 EXTREME = ("overflow", "product_overflow", "subnormals")
 SHARP = {"int4": 0.15, "int8": 6e-4, "int16": 1e-8}  # score scales: some probabilities are small
-POWERS = (1, 2, 4, 6, 9, 13, 21, 32, 42, 63, 65)
+POWERS = (9, 13, 6, 4, 2, 1, 21, 32, 42, 63, 65)  # the most telling first
 ALONE = (("w_v",), ("gamma",), ("gamma_c", "gamma_a"))  # what nothing divides by again
 
 
@@ -315,7 +315,8 @@ def stimuli(tensors, path):
     if not is_extreme(path):
         return
     floats = any(format_of(each).kind == "float" for each in tensors.values())
-    for power in (each * sign for each in POWERS for sign in (1, -1) if floats):
+    likely = 1 if "overflow" in path else -1  # what is sooner seen comes first
+    for power in (each * sign for sign in (likely, -likely) for each in POWERS if floats):
         yield {name: _scaled(name, array, power) for name, array in tensors.items()}
     if "shift_v" in tensors:  # most values 0, so that what few probabilities give is not lost
         for more in (6, 7, 8):

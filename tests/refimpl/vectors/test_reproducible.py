@@ -53,11 +53,7 @@ for words in json.loads(sys.argv[1]):
 
 
 def environment(extra, cache):
-    """Another machine's. What is compiled for another processor is not kept with our own."""
-    steered = {**process_environment(extra, cache), "PYTHONPATH": str(ROOT)}
-    if "NUMBA_CPU_NAME" not in extra:
-        del steered["NUMBA_CACHE_DIR"]
-    return steered
+    return {**process_environment(extra, cache), "PYTHONPATH": str(ROOT)}
 
 
 def all_hashes(folder, extra, picture, names=SETS):
