@@ -1,17 +1,37 @@
 """Text files, read within a limit and written whole or not at all."""
 
 import os
+import stat
 import tempfile
+from errno import EINVAL
 from pathlib import Path
+from typing import BinaryIO
 
 MOST_BYTES = 64 * 2**20
 """A text file may be so large: ours, so that no input takes memory without limit."""
 
 
+def opened(path: str | Path) -> BinaryIO:
+    """Open a regular file for reading: what else has a name (a pipe, a device) may never end.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is something else.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags)  # a pipe does not wait for who writes
+    kind = os.fstat(handle).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(handle)
+        raise OSError(EINVAL, "Is a directory" if stat.S_ISDIR(kind) else "not a regular file")
+    return os.fdopen(handle, "rb")
+
+
 def read_text(path: str | Path, what: str) -> str:
     """The text of a file; ``ValueError`` names it ("machine file x.toml must be readable: …")."""
     try:
-        with Path(path).open("rb") as stream:
+        with opened(path) as stream:
             content = stream.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise ValueError(f"{what} {path} must be at most {MOST_BYTES:,} bytes long")

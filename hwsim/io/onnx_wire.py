@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from hwsim.io.files import reason
+from hwsim.io.files import opened, reason
 
 MOST_KEPT = 4096
 """Bytes of a tensor's content that are kept: ours; a shape has 8 bytes per size."""
@@ -48,7 +48,7 @@ class _Field(NamedTuple):
 def without_weights(path: str | Path) -> bytes:
     """The message in a file, contents of large tensors left out; ``ValueError`` if it is none."""
     try:
-        with Path(path).open("rb") as stream:
+        with opened(path) as stream:
             if not stream.seek(0, 2):
                 raise ValueError(f"ONNX file {path} must hold a model, not be empty")
             with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:

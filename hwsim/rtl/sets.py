@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.checks import one_of
+from hwsim.io.files import opened
 
 Words: TypeAlias = NDArray[np.int64]
 UNDRIVEN = 1 << 62  # a word with bits that no one drove; no word of ours is as wide
@@ -32,7 +33,8 @@ class Tensor:
 
     def read(self) -> Words:
         """The logical array, as signed integers."""
-        words = np.array([int(word, 16) for word in self.hex_file.read_text("ascii").split()])
+        with opened(self.hex_file) as stream:
+            words = np.array([int(word, 16) for word in stream.read().decode("ascii").split()])
         signed = np.where(words >> (self.bits - 1), words - (1 << self.bits), words)
         physical = signed.reshape([self.shape[axis] for axis in self.axes])
         return physical.transpose(np.argsort(self.axes)).astype(np.int64)
@@ -80,7 +82,8 @@ def read_set(root: Path) -> dict[str, Case]:
     """
     path = root / "manifest.json"
     try:
-        manifest = json.loads(path.read_text("utf-8"))
+        with opened(path) as stream:
+            manifest = json.loads(stream.read().decode("utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{root} must be a set of vectors with a manifest.json") from error
     return {entry["id"]: _case(root, entry) for entry in manifest["cases"]}

@@ -9,7 +9,7 @@ import typer
 
 from refimpl import io
 from refimpl.bitexact.requantise import ALL_RULES
-from refimpl.cli.options import given, must_be_read
+from refimpl.cli.options import given, must_be_read, must_have_a_source
 from refimpl.cli.terminal import progress, sentences
 from refimpl.cli.worth import Declared, Operators, declared, print_excluded
 from refimpl.score.measure import covered
@@ -37,7 +37,8 @@ def designed(
 ) -> None:
     """Write the default designed sets: few outputs, every known bug of the design half.
 
-    For a declared device their channels end where its tiles do; what it cannot run is left out.
+    For a declared device their channels end where its tiles do, and they lie as in its memory; what
+    it cannot run is left out.
 
     For example:
 
@@ -46,6 +47,9 @@ def designed(
       refimpl designed out/conv --operator conv2d.int8 --rounding half_even
     """
     with sentences():
+        named = given(context)
+        if dut is not None:
+            must_have_a_source({"layout": named["layout"]} if "layout" in named else {}, ["dut"])
         chosen = known_operators(operator)
         io.must_be_new(out)
         choices = Choices(rounding=rounding)
@@ -55,18 +59,21 @@ def designed(
         cases = [case for case in every if not left_out[case.id]]
         if not cases:
             raise ValueError("designed must be given a device that can run one of the cases")
-        must_be_read(given(context), cases)
+        must_be_read(named, cases)
         words = ["refimpl", "designed", "SET", *(f"--operator {each}" for each in operator or ())]
         words += [] if rounding == "half_up" else [f"--rounding {rounding}"]
         words += ["--sequence"] if sequence else []
         words += [] if layout == "nchw" else [f"--layout {layout}"]
         words += [] if dut is None else [f"--dut {dut.name}"]
-        plan = Plan() if target.dut is None else plan_of(target.dut)
+        plan, written = Plan(), Written(layout=layout)
+        if target.dut is not None:
+            memory = target.dut.memory
+            plan, written = plan_of(target.dut), Written(layout=memory.layout, lanes=memory.lanes)
         with progress("writing", len(cases)) as advance:
             files = set_files(
                 _each(cases, advance),
                 about=_about(words, target, left_out),
-                written=Written(layout=layout),
+                written=written,
                 sequencer=partial(run_in_one_memory, plan=plan) if sequence else None,
                 coverage=covered,
             )

@@ -17,7 +17,7 @@ def read_dut(path: Path) -> Dut:
     UnusableError
         If it is not there, no TOML, or says something that no device may, or that cannot be judged.
     """
-    raw = read(path, f"{path} must be a device's declaration in TOML")
+    raw = read(path, f"{path} must be a device's declaration in TOML, as docs/vectors.md shows one")
     try:
         dut = Dut.model_validate(tomllib.loads(raw.decode()), strict=False)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

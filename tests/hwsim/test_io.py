@@ -129,6 +129,15 @@ def test_a_missing_file_gets_one_sentence(tmp_path):
         read_machine(tmp_path / "none.toml")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_gets_one_sentence_and_nothing_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(ValueError, match=r"pipe\.toml must be readable: not a regular file"):
+        read_machine(tmp_path / "pipe.toml")
+    with pytest.raises(ValueError, match="must be readable: Is a directory"):
+        read_machine(tmp_path)
+
+
 def test_an_unknown_preset_is_told_the_nearest_one():
     with pytest.raises(ValueError, match=r"^machine must be one of .*did you mean gemmini-defa"):
         find_machine("gemini-default")

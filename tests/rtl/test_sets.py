@@ -1,5 +1,7 @@
 """Words of a set as the device reads and leaves them."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,19 @@ def test_words_of_a_wire_of_17_bits_are_read_and_left_as_they_are(tmp_path):
     expected = np.load(tmp_path / "set" / case.id / "wide_product.npy")
     np.testing.assert_array_equal(tensor.read(), expected)
     assert tensor.lines(expected) == tensor.hex_file.read_text("ascii")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_and_nothing_waits_for_who_writes_to_it(golden, tmp_path):
+    (tmp_path / "none").mkdir()
+    os.mkfifo(tmp_path / "none" / "manifest.json")
+    with pytest.raises(ValueError, match="must be a set of vectors with a manifest"):
+        read_set(tmp_path / "none")
+    tensor = next(iter(read_set(golden).values())).tensors["x"]
+    tensor.hex_file.unlink()
+    os.mkfifo(tensor.hex_file)
+    with pytest.raises(OSError, match="not a regular file"):
+        tensor.read()
 
 
 def test_a_directory_that_is_no_set_is_refused(tmp_path):

@@ -118,3 +118,24 @@ def test_unusable_input_is_one_sentence_and_exit_code_2(words, says):
 @pytest.mark.parametrize("options", [("--half", "both"), ("--fail-under", "2")])
 def test_odd_options_of_a_score_are_refused(designed, options):
     assert run("score", designed, *options).exit_code == 2
+
+
+def test_a_designed_set_for_a_device_lies_as_in_its_memory(tmp_path):
+    path = tmp_path / "dut.toml"
+    path.write_text('name = "d"\n[memory]\nlayout = "nchw4c"\nlanes = 4\n')
+    words = ("designed", tmp_path / "set", "--operator", "conv2d.int8", "--dut", path)
+    refused = run(*words, "--layout", "nhwc")
+    assert refused.exit_code == 2
+    assert "--layout must be left out with --dut: the declaration says it, as memory.layout" in (
+        " ".join(refused.output.split())
+    )
+    assert run(*words).exit_code == 0
+    manifest = read_manifest(tmp_path / "set")
+    laid = {
+        (each.layout.name, each.layout.lanes)
+        for case in manifest.cases
+        for each in case.tensors
+        if each.name == "x"
+    }
+    assert laid == {("NCHW4c", 4)}
+    assert run("verify", tmp_path / "set").exit_code == 0

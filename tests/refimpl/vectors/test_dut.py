@@ -246,5 +246,7 @@ def test_a_file_is_read_or_refused_in_one_sentence(tmp_path):
         with pytest.raises(io.UnusableError, match=sentence) as refusal:
             io.read_dut(path)
         assert "\n" not in str(refusal.value)
-    with pytest.raises(io.UnusableError, match="must be a device's declaration in TOML"):
+    with pytest.raises(
+        io.UnusableError, match=r"declaration in TOML, as docs/vectors\.md shows one"
+    ):
         io.read_dut(tmp_path / "none.toml")
