@@ -11,7 +11,7 @@ from refimpl.io.sets import decode
 from refimpl.vectors.dumps import opposed
 from refimpl.vectors.files.binary import from_binary
 from refimpl.vectors.files.kinds import text
-from refimpl.vectors.files.readmem import from_dump
+from refimpl.vectors.files.readmem import Dump, from_dump
 from refimpl.vectors.formats import FORMATS, labelled
 from refimpl.vectors.manifest import CaseEntry, Tensor
 
@@ -90,8 +90,8 @@ def read_device_files(
     return left
 
 
-def read_words(path: Path, kind: str, tensor: Tensor) -> Array:
-    """Memory words (words, bytes) of a .bin or .hex as they are, with what is in pads.
+def read_words(path: Path, kind: str, tensor: Tensor) -> Dump:
+    """Memory words of a .bin or .hex as they are, with what is in pads and what was never driven.
 
     Raises
     ------
@@ -102,8 +102,8 @@ def read_words(path: Path, kind: str, tensor: Tensor) -> Array:
     raw = read(path, f"{path} must be a readable file")
     try:
         if kind == "bin":
-            return from_binary(raw, of.words, of.width_bits)
-        return from_dump(text(raw), of.words, of.width_bits).words
+            return Dump(from_binary(raw, of.words, of.width_bits), None)
+        return from_dump(text(raw), of.words, of.width_bits)
     except ValueError as error:
         raise UnusableError(f"{path} {error}") from error
 
@@ -117,12 +117,7 @@ def read_opposed(path: Path, tensor: Tensor, golden: Array) -> Array:
         If it is not a dump of so many words.
     """
     of = tensor.physical
-    raw = read(path, f"{path} must be a readable file")
-    try:
-        dump = from_dump(text(raw), of.words, of.width_bits)
-    except ValueError as error:
-        raise UnusableError(f"{path} {error}") from error
-    return labelled(opposed(dump, golden, of), of.form)
+    return labelled(opposed(read_words(path, "hex", tensor), golden, of), of.form)
 
 
 def must_be_directory(root: Path) -> None:

@@ -22,7 +22,7 @@ from refimpl.io.streams import compare_files
 from refimpl.vectors.check import Verdict, verdict_of
 from refimpl.vectors.dut import Dut, observable
 from refimpl.vectors.explain import Evidence, Suspects, explain, no_suspects
-from refimpl.vectors.files.readmem import UnknownBitsError
+from refimpl.vectors.files.readmem import Dump, UnknownBitsError
 from refimpl.vectors.formats import FORMATS, labelled
 from refimpl.vectors.manifest import CaseEntry, Manifest, Tensor
 from refimpl.vectors.patterns import blocks_of, tiles_of
@@ -86,7 +86,7 @@ def judge_case(court: Court, entry: CaseEntry, advance: Advance = lambda _, __: 
     return replace(explained, errors=errors)
 
 
-def _words(court: Court, entry: CaseEntry, verdict: Verdict) -> Array | None:
+def _words(court: Court, entry: CaseEntry, verdict: Verdict) -> Dump | None:
     """Memory words of the file that a verdict is on; None of a .npy."""
     tensor = next(each for each in entry.tensors if each.name == verdict.tensor)
     files = device_files(court.device, entry.id, verdict.tensor)

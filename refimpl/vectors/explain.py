@@ -15,9 +15,11 @@ from refimpl.vectors.case import Case
 from refimpl.vectors.check import Verdict, judge
 from refimpl.vectors.cone import cone
 from refimpl.vectors.diagnose import MOST_PRODUCTS, Suspect, diagnose, products
+from refimpl.vectors.files.readmem import Dump
 from refimpl.vectors.local import recompute, steps_of
 from refimpl.vectors.manifest import CaseEntry, Tensor
-from refimpl.vectors.recognise import recognise
+from refimpl.vectors.physical import Physical
+from refimpl.vectors.recognise import MOST_ELEMENTS, recognise
 from refimpl.vectors.report import CaseReport
 
 STRANGE = (
@@ -39,7 +41,7 @@ def no_suspects(_: Case) -> Iterable[Suspect]:
     return ()
 
 
-def no_words(_: Verdict) -> Array | None:
+def no_words(_: Verdict) -> Dump | None:
     """No file has words of its own."""
     return None
 
@@ -56,7 +58,7 @@ class Evidence(NamedTuple):
     device: Mapping[str, Array]
     others: Mapping[str, Array]
     files: Mapping[str, Mapping[str, Array]] = {}
-    words: Callable[[Verdict], Array | None] = no_words
+    words: Callable[[Verdict], Dump | None] = no_words
 
     def seen_by(self, verdict: Verdict) -> Mapping[str, Array]:
         """The device's arrays by stage; that of the verdict's stage is of the verdict's file."""
@@ -134,6 +136,8 @@ def _explained(
 
 def _told(verdict: Verdict, tensor: Tensor, case: Case, evidence: Evidence) -> Verdict:
     """The verdict with its local one, and with other readings of the file."""
+    if not verdict.passed:
+        verdict = replace(verdict, hints=_hints(verdict, tensor.physical, evidence))
     if verdict.tensor not in evidence.device or verdict.unknown:
         return verdict
     own = evidence.seen_by(verdict)[verdict.tensor]
@@ -143,11 +147,17 @@ def _told(verdict: Verdict, tensor: Tensor, case: Case, evidence: Evidence) -> V
         names = (verdict.case, verdict.tensor, verdict.file)
         judged = judge(again.array, own, of=tensor.physical, names=names)
         local = _local(judged, again.given, within=verdict.outcome == "within bound")
-    hints: tuple[str, ...] = ()
-    if not verdict.passed:
-        golden, words = evidence.golden[verdict.tensor], evidence.words(verdict)
-        hints = recognise(golden, own, tensor.physical, evidence.others, words)
-    return replace(verdict, local=local, hints=hints)
+    return replace(verdict, local=local)
+
+
+def _hints(verdict: Verdict, of: Physical, evidence: Evidence) -> tuple[str, ...]:
+    """Other readings of the verdict's file: of its words, where it has some, driven or not."""
+    golden = evidence.golden[verdict.tensor]
+    if golden.size > MOST_ELEMENTS:
+        return ()
+    words = evidence.words(verdict)
+    left = evidence.seen_by(verdict).get(verdict.tensor) if words is None else words
+    return () if left is None else recognise(golden, left, of, evidence.others)
 
 
 def _local(judged: Verdict, own: tuple[str, ...], *, within: bool) -> str:

@@ -153,8 +153,7 @@ def _of_output(
 def _rearranged(judged: Judged, region: Region, memory: Dump) -> tuple[str, ...]:
     """What is said of a file with the same words."""
     of, golden, device = seen_in(judged, region, memory)
-    right, left = (array_of(words, of) for words in (golden, device.words))
-    return recognise(right, left, of, words=device.words)
+    return recognise(array_of(golden, of), device, of)
 
 
 def _left_over(judged: Judged, elements: Elements, of: Physical, before: Before) -> Iterator[str]:

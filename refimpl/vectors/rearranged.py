@@ -5,12 +5,13 @@ whether its bytes are the other way round. In this order, the simplest first; th
 every element names the fault:
 
     bytes      elements big-endian · lanes of a word in reverse · bytes of a word in reverse · the
-               two halves of each byte exchanged (four bits) · words of the file in reverse order
+               two halves of each byte exchanged (four bits) · words, or elements, of the file in
+               reverse order
     layout     every family of layouts that takes as many elements
-    axes       rows and columns exchanged · an axis in reverse, or both of an image · outputs or
-               channels exchanged in pairs
+    axes       rows and columns exchanged · an axis in reverse, or both of an image, or all ·
+               outputs or channels exchanged in pairs
     slip       every element so many places early or late in logical order, or every word of the
-               file; some are lost at an end
+               file, or every lane; some are lost at an end
 """
 
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ Source: TypeAlias = Callable[[Array], tuple[Array, Array]]
 class Reading(NamedTuple):
     """What a file then is; whose element stands where; whether bytes of elements are swapped.
 
+    Elements that end within bytes are not ``swapped`` but read of words with the last byte first.
     ``lost`` elements are not in it.
     """
 
@@ -51,6 +53,11 @@ def readings(of: Physical) -> Iterator[Reading]:
     yield from _layouts(of)
     yield from _axes(of)
     yield from _slips(of)
+
+
+def turns_words(of: Physical) -> bool:
+    """Whether words of elements that end within bytes can be read with the last byte first."""
+    return of.form.bits > 8 and of.form.bits % 8 > 0 and of.width_bits % 8 == 0
 
 
 def as_it_is(of: Physical) -> Source:
@@ -70,6 +77,8 @@ def _bytes(of: Physical) -> Iterator[Reading]:
         says = "its words are big-endian; they must be little-endian"
         if whole and of.form.bits > 8:
             yield Reading(says, turned, swapped=True)
+        if turns_words(of):
+            yield Reading(says, own, swapped=True)
         if of.form.bits == 4:
             paired = _moved(of, lambda p: p + of.lanes - 2 - 2 * (p % of.lanes) + 2 * (p % 2))
             yield Reading(says, paired)
@@ -78,6 +87,10 @@ def _bytes(of: Physical) -> Iterator[Reading]:
     last = of.words - 1
     back = _moved(of, lambda places: (last - places // of.lanes) * of.lanes + places % of.lanes)
     yield Reading("its words are in reverse order, the last first", back)
+    if of.lanes > 1:
+        end = of.words * of.lanes - 1
+        says = "its elements are in reverse order, the last first"
+        yield Reading(says, _moved(of, lambda places: end - places))
 
 
 def _layouts(of: Physical) -> Iterator[Reading]:
@@ -103,6 +116,11 @@ def _slips(of: Physical) -> Iterator[Reading]:
         for way, step in (("late", -places), ("early", places)):
             says = f"the whole file is {counted(words, 'word')} {way}"
             yield Reading(says, _moved(of, partial(add, step)), lost=places)
+    if of.lanes > 1:
+        for places in range(1, min(MOST_PLACES, of.elements // 2) + 1):
+            for way, step in (("late", -places), ("early", places)):
+                says = f"the whole file is {counted(places, 'lane')} {way}"
+                yield Reading(says, _moved(of, partial(add, step)), lost=places)
 
 
 def _axes(of: Physical) -> Iterator[Reading]:
@@ -115,6 +133,8 @@ def _axes(of: Physical) -> Iterator[Reading]:
     for turn in turns:
         axes = [letters.index(letter) for letter in turn]
         yield Reading(_turned(turn, of), _logical(of, _reversed(axes, shape)))
+    every = _reversed(list(range(len(shape))), shape)
+    yield Reading("its elements are in reverse logical order, the last first", _logical(of, every))
     for letter in "oci":
         if letter in letters and shape[letters.index(letter)] > 1:
             says = f"{WORDS[letter]}s are exchanged in pairs: 1, 0, 3, 2, …"

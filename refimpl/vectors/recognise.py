@@ -12,117 +12,145 @@ from typing import NamedTuple
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.vectors.files.words import from_words
+from refimpl.vectors.dumps import elements_of
+from refimpl.vectors.files.readmem import Dump, Undriven
+from refimpl.vectors.files.words import from_words, to_words
 from refimpl.vectors.formats import bits_of, canonical_nans, from_bits
 from refimpl.vectors.layouts import parsed, real, to_physical
 from refimpl.vectors.physical import Physical
-from refimpl.vectors.rearranged import Reading, as_it_is, readings
+from refimpl.vectors.rearranged import Reading, as_it_is, readings, turns_words
 
 MOST_ELEMENTS = 2**24  # ours: a larger file is not tried against other readings
-MOST_SAMPLED = 256  # ours: wrong elements that a reading must explain before all are looked at
+MOST_SAMPLED = 256  # ours: wrong ones, and any, that a reading must give before all are looked at
 STEP = 2**18  # ours: elements at a time
 LEAST_BITS = 32  # ours: that must differ between a slip and the right file, to be told from chance
 
 
+class File(NamedTuple):
+    """Elements of a file in its order: bits, and which are known; both with bytes swapped too."""
+
+    of: Physical
+    bits: Array
+    known: Array
+    swapped: tuple[Array, Array]
+
+
 def recognise(
-    golden: Array,
-    device: Array,
-    of: Physical,
-    others: Mapping[str, Array] | None = None,
-    words: Array | None = None,
+    golden: Array, device: Array | Dump, of: Physical, others: Mapping[str, Array] | None = None
 ) -> tuple[str, ...]:
     """Sentences about how the device's file would be right, were it read otherwise.
 
-    ``device`` is in logical order; ``words`` (words, bytes) are those of its file as it left them,
-    with what is in its pads (None: of a .npy, which has none). ``others`` are tensors of the set by
+    ``device`` is the logical array of a .npy, or the words of another file as the device left them,
+    with what is in its pads; what it never drove says nothing. ``others`` are tensors of the set by
     a name for them, which the file may be instead.
     """
     if golden.size < 2 or golden.size > MOST_ELEMENTS:
         return ()
-    right = bits_of(canonical_nans(golden, of.form), of.form)
-    if (right == right.flat[0]).all():  # nothing can be told apart
+    right = _plain(golden, of)
+    if (right == right[0]).all():  # nothing can be told apart
         return ()
-    return tuple(_said(right, device, of, others or {}, words))
+    alike = {
+        name: array
+        for name, array in (others or {}).items()
+        if (array.shape, array.dtype) == (golden.shape, golden.dtype)
+    }
+    return tuple(_said(right, list(_files(device, of)), alike))
 
 
-def _said(
-    right: Array, device: Array, of: Physical, others: Mapping[str, Array], words: Array | None
-) -> Iterator[str]:
-    files, flat = list(_files(device, of, words)), right.reshape(-1)
-    found = next(filter(None, (_rearranged(flat, file) for file in files)), None)
+def _said(right: Array, files: list[File], others: Mapping[str, Array]) -> Iterator[str]:
+    found = next(filter(None, (_rearranged(right, file) for file in files)), None)
     if found is not None:
         yield found.says
-    bits = bits_of(canonical_nans(device, of.form), of.form)
+    file = files[0]
+    if not _whole(file):
+        return
     for name, array in others.items():
-        alike = (array.shape, array.dtype) == (device.shape, device.dtype)
-        if alike and np.array_equal(bits_of(array, of.form), bits_of(device, of.form)):
+        if not any(map(len, _wrong(_plain(array, file.of), file))):
             yield f"it is {name}"
-    if found is None and _is_shuffled(flat, files[0]):
+    if found is None and _is_shuffled(right, file):
         yield "it holds the right numbers in another order"
-    if of.form.floating and np.array_equal(bits ^ _sign(of), right):
+    if file.of.form.floating and not any(map(len, _wrong(_negated(right, file.of), file))):
         yield "every element has the opposite sign"
 
 
-class File(NamedTuple):
-    """A file's elements in its order: bits, those with bytes swapped, and which are known."""
-
-    of: Physical
-    bits: Array
-    swapped: Array
-    known: Array
-
-
-def _files(device: Array, of: Physical, words: Array | None) -> Iterator[File]:
+def _files(device: Array | Dump, of: Physical) -> Iterator[File]:
     """The file of the device; a .npy was written in logical order, or of words read by a layout."""
-    if words is not None:
-        elements = from_words(words, of.form, of.lanes, of.words * of.lanes)
-        yield _file(elements, of, np.ones(len(elements), bool))
+    if isinstance(device, Dump):
+        yield _file(*elements_of(device, of, of.words * of.lanes), of)
         return
-    yield _file(to_physical(device, of.layout), of, real(of.shape, of.layout))
+    pads = (~real(of.shape, of.layout)).astype(of.form.word)
+    yield _file(to_physical(device, of.layout), Undriven(pads, pads), of)
     plain = parsed(of.layout.letters.upper(), of.layout.letters, " ".join(of.layout.letters))
     if plain.digits != of.layout.digits or of.layout.skewed:
-        flat = device.reshape(-1)
-        yield _file(flat, replace(of, layout=plain, lanes=1), np.ones(len(flat), bool))
+        yield _file(device.reshape(-1), None, replace(of, layout=plain, lanes=1))
 
 
-def _file(elements: Array, of: Physical, known: Array) -> File:
-    bits = swapped = bits_of(canonical_nans(elements, of.form), of.form)
+def _file(elements: Array, undriven: Undriven | None, of: Physical) -> File:
+    known = np.ones(len(elements), bool) if undriven is None else undriven.bits == 0
+    bits = _plain(elements, of)
+    swapped = bits, known
     if of.form.bits % 8 == 0 and of.form.bits > 8:
-        turned = from_bits(bits_of(elements, of.form).byteswap(), of.form)
-        swapped = bits_of(canonical_nans(turned, of.form), of.form)
-    return File(of, bits, swapped, known)
+        turned = bits_of(elements, of.form).byteswap()
+        swapped = _plain(from_bits(turned, of.form), of), known
+    elif turns_words(of) and len(elements) == of.words * of.lanes:
+        ones = from_bits(np.where(known, 0, (1 << of.form.bits) - 1), of.form)
+        swapped = _words_turned(elements, of), _words_turned(ones, of) == 0
+    return File(of, bits, known, swapped)
+
+
+def _words_turned(elements: Array, of: Physical) -> Array:
+    words = to_words(elements, of.form, of.lanes)[:, ::-1]
+    return _plain(from_words(np.ascontiguousarray(words), of.form, of.lanes, len(elements)), of)
+
+
+def _plain(array: Array, of: Physical) -> Array:
+    """Bits of the elements of an array, one after another, with one NaN for all."""
+    return np.asarray(bits_of(canonical_nans(array, of.form), of.form)).reshape(-1)
+
+
+def _negated(bits: Array, of: Physical) -> Array:
+    sign = np.array(1 << (of.form.bits - 1), of.form.word)
+    return _plain(from_bits(bits ^ sign, of.form), of)
 
 
 def _rearranged(right: Array, file: File) -> Reading | None:
     """The simplest reading that gives every element."""
-    wrong = _wrong(right, file)
-    if not len(wrong):
+    wrong = np.concatenate(list(_wrong(right, file)))
+    if not len(wrong) and _whole(file):
         return None
-    sampled = wrong[np.linspace(0, len(wrong) - 1, min(len(wrong), MOST_SAMPLED)).astype(np.int64)]
+    some = np.linspace(0, len(wrong) - 1, min(len(wrong), MOST_SAMPLED)).astype(np.int64)
+    any_else = np.random.default_rng(0).integers(len(file.bits), size=MOST_SAMPLED)
+    sampled = np.concatenate([wrong[some], any_else])
     return next((each for each in readings(file.of) if _gives(each, right, file, sampled)), None)
 
 
-def _wrong(right: Array, file: File) -> Array:
-    """Places of the file that are not what they must be."""
-    found, own = [], as_it_is(file.of)
+def _whole(file: File) -> bool:
+    """Whether every element is known where it must be."""
+    own = real(file.of.shape, file.of.layout)
+    return bool(file.known[: file.of.elements][own].all())
+
+
+def _wrong(right: Array, file: File) -> Iterator[Array]:
+    """Places of the file that are known and are not what they must be, a run at a time."""
+    own = as_it_is(file.of)
     for places in _places(file):
         at, valid = own(places)
         valid &= file.known[places]
-        found.append(places[valid][file.bits[places][valid] != right[at[valid]]])
-    return np.concatenate(found)
+        yield places[valid][file.bits[places][valid] != right[at[valid]]]
 
 
 def _gives(reading: Reading, right: Array, file: File, sampled: Array) -> bool:
     """Whether a reading gives every element of the tensor, but those it says are lost."""
-    bits = file.swapped if reading.swapped else file.bits
+    bits, known = file.swapped if reading.swapped else (file.bits, file.known)
     at, valid = reading.source(sampled)
+    valid &= known[sampled]
     if not np.array_equal(bits[sampled][valid], right[at[valid]]):
         return False
     own = as_it_is(file.of)
     given = telling = 0
     for places in _places(file):
         at, valid = reading.source(places)
-        valid &= file.known[places]
+        valid &= known[places]
         if not np.array_equal(bits[places][valid], right[at[valid]]):
             return False
         given += int(valid.sum())
@@ -144,11 +172,7 @@ def _is_shuffled(right: Array, file: File) -> bool:
     own = real(file.of.shape, file.of.layout)
     here = file.bits[: file.of.elements]
     if np.array_equal(np.sort(here[own]), np.sort(right)):
-        return len(_wrong(right, file)) > 0
+        return any(map(len, _wrong(right, file)))
     zeros = np.zeros(len(file.bits) - right.size, right.dtype)
     whole = np.sort(np.concatenate([right, zeros]))
     return bool(file.known.all()) and np.array_equal(np.sort(file.bits), whole)
-
-
-def _sign(of: Physical) -> Array:
-    return np.array(1 << (of.form.bits - 1), of.form.word)

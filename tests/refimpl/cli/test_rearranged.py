@@ -39,3 +39,35 @@ def test_words_in_another_order_are_named(refimpl, tmp_path, how, change, says):
         status, out, _ = refimpl(f"check {golden} {device.parent}")
         assert status == 1
         assert f"the file: {says}" in out or f"the file: the whole {says}" in out
+
+
+@pytest.mark.parametrize(
+    ("outputs", "change", "says"),
+    [
+        (18, lambda lines: [line[::-1] for line in lines], "the lanes of each word are in reverse"),
+        (3, lambda lines: [line[::-1] for line in lines], "the lanes of each word are in reverse"),
+        (18, lambda lines: ["xxxxxxxx", *lines[:-1]], "the whole file is 1 word late"),
+    ],
+)
+def test_words_in_another_order_are_named_where_lanes_were_never_driven(
+    refimpl, tmp_path, outputs, change, says
+):
+    golden = tmp_path / "golden"
+    options = f"--operator conv2d --arithmetic int4 --channels 5 --outputs {outputs}"
+    assert refimpl(f"vectors {golden} {options} --layout nchw8c --lanes 8")[0] == 0
+    (entry,) = io.read_manifest(golden).cases
+    words, masks = (
+        (golden / entry.id / f"output.{kind}").read_text().split() for kind in ("hex", "mask.hex")
+    )
+    driven = [
+        "".join("x" if never == "f" else digit for digit, never in zip(*each, strict=True))
+        for each in zip(words, masks, strict=True)
+    ]
+    assert any("x" in word for word in driven)
+    device = tmp_path / "device" / entry.id
+    device.mkdir(parents=True)
+    (device / "output.hex").write_text("\n".join(change(driven)))
+    status, out, _ = refimpl(f"check {golden} {device.parent}")
+    assert status == 1
+    assert "that were never driven" in out
+    assert f"the file: {says}" in out
