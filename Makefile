@@ -29,7 +29,7 @@ test: $(READY) ## every test, as compiled; then the small ones as read (no JIT)
 
 test-oracles: $(ORACLES) $(SCALESIM) $(ZIGZAG) $(VELA) test-tosa ## against PyTorch, ONNX Runtime, SCALE-Sim, ZigZag, Vela, TOSA (environments of their own)
 	@echo "== oracles"
-	$(SHARING) $(VENV)-oracles/bin/python -m pytest -q tests/oracles
+	$(SHARING) $(VENV)-oracles/bin/python -m pytest -q -n auto --dist loadfile tests/oracles
 
 test-rtl: $(READY) ## the SystemVerilog device in a simulator (needs perl, make, g++; some minutes)
 	@echo "== RTL, in a simulator that must be there"
@@ -132,7 +132,7 @@ $(TOSA): requirements/lock.txt pyproject.toml
 .PHONY: test-tosa fuzz bench-stream
 test-tosa: $(TOSA) ## vectors against TOSA's reference model (an environment of its own)
 	@echo "== TOSA"
-	$(SHARING) $(VENV)-tosa/bin/python -m pytest -q tests/tosa
+	$(VENV)-tosa/bin/python -m pytest -q tests/tosa
 
 fuzz: $(READY) ## sets of vectors mutated at random, thousands of times (some minutes)
 	VECTORS_FUZZ=5000 $(BIN)/pytest -q -n 2 tests/refimpl/vectors/test_mutated.py
