@@ -1,7 +1,8 @@
-"""Run mutants of the operators, or of the claims, in a random order until time is up.
+"""Run mutants of operators, claims, or golden vectors, in a random order until time is up.
 
     python -m benchmarks.mutation --out out/mutation.json --minutes 30
     python -m benchmarks.mutation --what claims --out out/mutation-claims.json
+    python -m benchmarks.mutation --what vectors --out out/mutation-vectors.json --seconds 300
 
 Finished mutants are on disk at once; run again, and only the others are tried. The order is
 shuffled by a fixed seed, so what is done when time is up is a fair sample.
@@ -28,6 +29,19 @@ EVERY_OPERATOR = (
     "tests/refimpl/test_exactness.py",
 )
 EVERY_CLAIM = ("tests/proofs/test_catalogue.py", "tests/proofs/test_render.py")
+VECTORS = ("refimpl/vectors", "refimpl/vectors/files", "refimpl/io")
+EVERY_VECTOR = (
+    "tests/refimpl/vectors/test_write.py",
+    "tests/refimpl/vectors/test_check.py",
+    "tests/refimpl/vectors/test_streams.py",
+    "tests/refimpl/cli",
+    "tests/refimpl/test_cli.py",
+    "tests/refimpl/test_io.py",
+    "tests/refimpl/vectors/test_again.py",
+    "tests/refimpl/vectors/test_local.py",
+    "tests/refimpl/vectors/test_released.py",
+    "tests/refimpl/vectors/test_dut.py",
+)
 
 
 class Target(NamedTuple):
@@ -44,10 +58,13 @@ def targets(what: str) -> Iterator[Target]:
     Raises
     ------
     ValueError
-        If ``what`` is neither operators nor claims.
+        If ``what`` is none of the three.
     """
-    if what not in {"operators", "claims"}:
-        raise ValueError(f"what must be operators or claims, not {what!r}")
+    if what not in {"operators", "claims", "vectors"}:
+        raise ValueError(f"what must be operators, claims or vectors, not {what!r}")
+    if what == "vectors":
+        yield from _of_vectors()
+        return
     folder = ROOT / ("refimpl/ops" if what == "operators" else "proofs/claims")
     for path in sorted(folder.glob("[a-z]*.py")):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -59,9 +76,24 @@ def targets(what: str) -> Iterator[Target]:
         yield Target(name, path, tests)
 
 
+def _of_vectors() -> Iterator[Target]:
+    """Modules of golden vectors: their own tests, those that import them, those of whole sets."""
+    for folder in VECTORS:
+        for path in sorted((ROOT / folder).glob("[a-z]*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            tests = sorted((ROOT / "tests/refimpl").rglob(f"test_{path.stem}*.py"))
+            tests += [
+                each
+                for each in sorted((ROOT / "tests/refimpl").rglob("test_*.py"))
+                if f"from {name} import" in each.read_text(encoding="utf-8")
+            ]
+            files = (str(each.relative_to(ROOT)) for each in tests)
+            yield Target(name, path, tuple(dict.fromkeys((*files, *EVERY_VECTOR))))
+
+
 def main(
     out: Annotated[Path, typer.Option(help="Results, one line a mutant; continued if there.")],
-    what: Annotated[str, typer.Option(help="operators or claims")] = "operators",
+    what: Annotated[str, typer.Option(help="operators, claims or vectors")] = "operators",
     minutes: Annotated[float, typer.Option(help="Stop after so long.")] = 30.0,
     seconds: Annotated[
         float, typer.Option(help="A mutant that works longer does not end: killed by timeout.")
@@ -76,7 +108,7 @@ def main(
         for mutant in mutants(target.path.read_text(encoding="utf-8"))
     ]
     random.Random(0).shuffle(todo)  # noqa: S311 - an order, no secret
-    done, controlled = _known(out), set[Target]()
+    done, controlled = _known(out), set[str]()
     preload()
     console, end = Console(), time.monotonic() + 60 * minutes
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -88,9 +120,7 @@ def main(
                 continue
             if time.monotonic() > end:
                 break
-            if target not in controlled:
-                _check_control(target, seconds)
-                controlled.add(target)
+            _check_control(target, controlled, seconds)
             outcome = attempt(
                 target.name, target.path, mutant.source, target.tests, seconds=seconds
             )
@@ -100,13 +130,20 @@ def main(
     _summary(console, out, len(todo))
 
 
-def _check_control(target: Target, seconds: float) -> None:
-    """Refuse to go on where the tests fail without a mistake: then everything would be killed."""
-    outcome = attempt(
-        target.name, target.path, target.path.read_text("utf-8"), target.tests, seconds=seconds
-    )
+def _check_control(target: Target, controlled: set[str], seconds: float) -> None:
+    """Refuse to go on where the tests fail without a mistake: then everything would be killed.
+
+    Tests that passed before are not run again; those that are chosen by ``-k`` go together.
+    """
+    chosen = [" ".join(target.tests)] if "-k" in target.tests else list(target.tests)
+    tests = target.tests if "-k" in target.tests else [t for t in chosen if t not in controlled]
+    if controlled.issuperset(chosen):
+        return
+    source = target.path.read_text("utf-8")
+    outcome = attempt(target.name, target.path, source, tests, seconds=seconds)
     if outcome.fate != "survived":
         raise ValueError(f"tests of {target.name} must pass without a mistake, not be {outcome}")
+    controlled.update(chosen)
 
 
 def _row(target: Target, mutant: Mutant) -> dict[str, Any]:
