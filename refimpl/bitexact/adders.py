@@ -76,6 +76,8 @@ class Adders:
         """Relative error of one step of additions, in terms of the sum of magnitudes."""
         if self.kind == "rounded":
             return self.unit
+        # Products and accumulator are cut in each step. An accumulator that stays the largest has
+        # nothing left to be cut from its second step on; the bound does not use that.
         cut = (self.products_per_step + 1) * 2.0**-self.width_bits
         return (cut + self.unit + cut * self.unit) * (1 + 2.0**-50)
 

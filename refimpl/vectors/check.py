@@ -25,7 +25,7 @@ from refimpl.bitexact.bounds import Bound
 from refimpl.vectors.chunks import Chunk
 from refimpl.vectors.compare import Comparison, FirstBad, compare
 from refimpl.vectors.formats import Format, hex_of, is_nan, ordinals, text_of
-from refimpl.vectors.patterns import pattern, text_map
+from refimpl.vectors.patterns import bits_text, pattern, text_map
 from refimpl.vectors.physical import Physical, word_at
 
 Outcome: TypeAlias = Literal[
@@ -67,8 +67,9 @@ class Verdict:
     """What one file of a device is worth; ``local`` is the same judged from the device's own input.
 
     Elements with ``unknown`` bits, and ``unwritten`` ones, are among the ``wrong`` ones only where
-    there are no others. ``local`` is None where the stage was not judged so; else the outcome of
-    recomputing the stage from what the device itself left of the stage before it.
+    there are no others. ``bits`` names the few bits that alone are wrong, if so. ``local`` is None
+    where the stage was not judged so; else the outcome of recomputing the stage from what the
+    device itself left of the stage before it.
     """
 
     case: str
@@ -81,6 +82,7 @@ class Verdict:
     unwritten: int = 0
     first: BadElement | None = None
     pattern: str = ""
+    bits: str = ""
     maps: Maps | None = None
     note: str = ""
     local: str | None = None
@@ -170,6 +172,7 @@ def verdict_of(
         unwritten=found.unwritten,
         first=_bad_element(found.first, of),
         pattern=pattern(found, tiles),
+        bits="" if outcome in ("unwritten", "unknown bits") else bits_text(found, of.form.bits),
         maps=Maps(axes=found.axes, pixels=found.pixels, lanes=found.lanes),
         note=note,
     )

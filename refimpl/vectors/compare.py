@@ -46,7 +46,8 @@ class Comparison:
     apart; but where there are no others, they are the wrong ones. ``axes`` has a count
     per coordinate of every axis, by its letter; ``pixels`` (h, w) is None without such axes;
     ``lanes`` counts by lane of the memory word; ``unbounded`` of the wrong ones have an infinite
-    bound; ``first_other`` is the first place of those within theirs.
+    bound; ``first_other`` is the first place of those within theirs. ``raised`` has ones in the
+    bits that are 1 in some wrong element and must be 0 there, ``lowered`` the other way round.
     """
 
     elements: int
@@ -64,6 +65,8 @@ class Comparison:
     pixels: Array | None
     lanes: Array
     sampled: Array
+    raised: int
+    lowered: int
 
 
 class _Tally:
@@ -77,7 +80,7 @@ class _Tally:
         }
         self.pixels = _blank_pixels(of)
         self.lanes = np.zeros(of.lanes, np.int64)
-        self.count = self.unbounded = 0
+        self.count = self.unbounded = self.raised = self.lowered = 0
         self.first: FirstBad | None = None
         self.sampled: list[Array] = []
         self.room = MOST_SAMPLED
@@ -87,6 +90,9 @@ class _Tally:
         if not len(at):
             return
         self.count += len(at)
+        must, got = (bits_of(each[at], self.of.form) for each in (chunk.golden, chunk.device))
+        self.raised |= int(np.bitwise_or.reduce(got & ~must))
+        self.lowered |= int(np.bitwise_or.reduce(must & ~got))
         if chunk.bound is not None:
             self.unbounded += int((~np.isfinite(chunk.bound.bound[at])).sum())
         for letter, along in zip(self.axes, indices, strict=True):
@@ -152,6 +158,8 @@ def compare(chunks: Iterable[Chunk], of: Physical, *, logical: bool) -> Comparis
         pixels=told.pixels,
         lanes=told.lanes,
         sampled=np.concatenate(told.sampled) if told.sampled else np.zeros(0, np.int64),
+        raised=told.raised,
+        lowered=told.lowered,
     )
 
 

@@ -26,6 +26,7 @@ WORDS = {
     "r": "row",
 }
 READ = r"(.*_)?(padded|shifted|wide_product|product(_before_clip)?|here|there|dproduct.*|dx.*)"
+MOST_BITS = 4  # ours: more are no longer a few wires
 ENDS = {"h": ("the top border", "the bottom border"), "w": ("the left border", "the right border")}
 
 
@@ -56,6 +57,19 @@ def pattern(found: Comparison, tiles: Mapping[str, int]) -> str:
         return f"scattered over the whole tensor, {found.wrong / found.elements:.1%} of it"
     whole = "all of" if found.wrong == region and not lane else "only in"
     return f"{whole} {', '.join(named)}"
+
+
+def bits_text(found: Comparison, bits: int) -> str:
+    """Which few bits alone are wrong, as a wire that is stuck or lost leaves them; else nothing."""
+    flipped = [bit for bit in range(bits) if (found.raised | found.lowered) >> bit & 1]
+    if not found.wrong or not flipped or len(flipped) > min(MOST_BITS, bits // 2):
+        return ""
+    which = f"bit {flipped[0]}" if len(flipped) == 1 else f"bits {', '.join(map(str, flipped))}"
+    verb = "is" if len(flipped) == 1 else "are"
+    if found.raised and found.lowered:
+        return f"only {which} {verb} wrong"
+    value, always = 1 if found.raised else 0, "always " if found.wrong > 1 else ""
+    return f"only {which} {verb} wrong, {always}{value} instead of {1 - value}"
 
 
 def text_map(pixels: Array, *, rows: int = 16, columns: int = 48) -> str:

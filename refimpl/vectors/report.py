@@ -59,6 +59,8 @@ def _where(bad: Verdict) -> Iterator[str]:
     yield f"first bad stage: {bad.tensor}"
     if bad.pattern:
         yield f"pattern: {bad.pattern}"
+    if bad.bits:
+        yield f"bits: {bad.bits}"
     yield from (f"the file: {hint}" for hint in bad.hints)
     yield from (f"  {row}" for row in bad.map_text.splitlines())
 
@@ -161,6 +163,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
             "bound": first.bound,
         },
         "pattern": verdict.pattern,
+        "bits": verdict.bits,
         "maps": None
         if maps is None
         else {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.mutation.__main__ import targets
+from benchmarks.mutation.__main__ import ROOT, targets
 from benchmarks.mutation.mutants import mutants
 
 SOURCE = '''
@@ -61,9 +61,15 @@ def test_every_mutant_of_every_operator_is_python():
         assert all(ast.parse(each.source) for each in found[:5])
 
 
-def test_only_operators_and_claims_are_mutated():
+def test_operators_claims_and_vectors_are_mutated_and_nothing_else():
     assert {each.name.rpartition(".")[0] for each in targets("claims")} == {"proofs.claims"}
-    with pytest.raises(ValueError, match="what must be operators or claims, not 'all'"):
+    vectors = list(targets("vectors"))
+    folders = {"refimpl.vectors", "refimpl.vectors.files", "refimpl.io"}
+    assert {each.name.rpartition(".")[0] for each in vectors} == folders
+    for each in vectors:
+        assert len(set(each.tests)) == len(each.tests)
+        assert all((ROOT / test).exists() for test in each.tests)
+    with pytest.raises(ValueError, match="what must be operators, claims or vectors, not 'all'"):
         list(targets("all"))
 
 

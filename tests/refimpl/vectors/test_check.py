@@ -57,6 +57,8 @@ def test_a_single_flipped_bit_anywhere_is_found_where_it_is(which, layout, at, b
     verdict = judge(expected, got, of=laid(expected, layout), names=names)
     assert not verdict.passed
     assert (verdict.outcome, verdict.wrong, verdict.elements) == ("wrong", 1, got.size)
+    one = int(got.view(unsigned).reshape(-1)[at]) >> bit & 1
+    assert verdict.bits == f"only bit {bit} is wrong, {one} instead of {1 - one}"
     first = verdict.first
     assert first.index == index
     assert first.word == word_at(index, got.shape, layout)

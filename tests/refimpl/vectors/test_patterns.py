@@ -7,7 +7,7 @@ from refimpl.vectors.chunks import Chunk
 from refimpl.vectors.compare import compare
 from refimpl.vectors.formats import FORMATS
 from refimpl.vectors.layouts import layout_for
-from refimpl.vectors.patterns import blocks_of, pattern, text_map, tiles_of
+from refimpl.vectors.patterns import bits_text, blocks_of, pattern, text_map, tiles_of
 from refimpl.vectors.physical import Physical
 
 SHAPE = (2, 18, 5, 6)
@@ -141,3 +141,26 @@ def test_a_tile_of_pixels_is_named_in_raster_order(low, high, name):
     where[:, :16] = False
     last = "all of the last ragged channel tile (channels 16–17 of 18, tiles of 16), "
     assert pattern(found(where), {"p": 7, "c": 16}) == last + name.removeprefix("all of ")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda x: x | 8, "only bit 3 is wrong, always 1 instead of 0"),
+        (lambda x: x & ~np.int8(64), "only bit 6 is wrong, always 0 instead of 1"),
+        (lambda x: x ^ np.int8(-128), "only bit 7 is wrong"),
+        (lambda x: x & ~np.int8(5), "only bits 0, 2 are wrong, always 0 instead of 1"),
+        (lambda x: x ^ np.int8(31), ""),
+        (lambda x: x + np.int8(1), ""),
+        (lambda x: x, ""),
+    ],
+)
+def test_a_wire_that_is_stuck_or_crossed_is_named(change, says):
+    golden = np.random.default_rng(3).integers(-128, 127, SHAPE).astype(np.int8)
+    layout = layout_for("nchw", rank=4, kernel=False, element_bits=8)
+    of = Physical(form=FORMATS["int8"], shape=SHAPE, layout=layout)
+    chunks = [
+        Chunk(at, golden.reshape(-1)[at : at + 100], change(golden).reshape(-1)[at : at + 100])
+        for at in range(0, golden.size, 100)
+    ]
+    assert bits_text(compare(chunks, of, logical=True), 8) == says
