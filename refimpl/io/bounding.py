@@ -11,14 +11,19 @@ from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from refimpl.arrays import Array
 from refimpl.bitexact.adders import Adders
 from refimpl.bitexact.bounds import Bound, bound_outputs, bound_stages, is_ordered, unbounded
 from refimpl.bitexact.operators import FLOAT_ARITHMETICS
 from refimpl.io.sets import read_tensor
 from refimpl.io.streams import Bounding
+from refimpl.vectors.case import Case
 from refimpl.vectors.explain import case_of, computable
-from refimpl.vectors.formats import FORMATS, labelled
+from refimpl.vectors.formats import FORMATS, labelled, values_of
 from refimpl.vectors.manifest import CaseEntry, Tensor
+from refimpl.vectors.stages import stages
 from refimpl.vectors.write import bound_class, bound_names
 
 MOST_BOUNDED = 2**26  # ours: elements of a case whose stages' bounds are computed in memory
@@ -39,12 +44,14 @@ EQUAL = Limits()
 class Reach:
     """A case, and the class of adders that its device declares; None where it declares none.
 
-    What is computed for one tensor is kept for the others.
+    ``given`` are inputs that the device had in place of the golden ones: outputs of its own of the
+    case before. What is computed for one tensor is kept for the others.
     """
 
     golden: Path
     entry: CaseEntry
     adders: Adders | str | None
+    given: Mapping[str, Array] = field(default_factory=dict)
     kept: dict[str, Mapping[str, Bound]] = field(default_factory=dict)
 
     @property
@@ -62,14 +69,16 @@ class Reach:
             return Limits(outside=adders)
         by_name = {each.name: each for each in self.entry.tensors}
         names = bound_names(self.entry.operator, tensor.name)
-        if adders == own and all(name in by_name for name in names):
+        if adders == own and not self.given and all(name in by_name for name in names):
             return Limits(Bounding(*(by_name[name] for name in names)))
         return Limits(self._computed(bound_outputs, adders)[tensor.name])
 
     def of_stage(self, tensor: Tensor) -> Limits:
         """Of a stage whose bits differ, where the device declares that it sums in its own way."""
-        if tensor.role != "stage" or not self.floats or self.adders is None:
+        if tensor.role != "stage" or not self.floats:
             return EQUAL
+        if self.adders is None:
+            return self._as_given(tensor)
         why = unbounded(self.entry.operator, self.entry.attributes)
         if why or isinstance(self.adders, str):
             return Limits(outside=why or str(self.adders))
@@ -80,21 +89,33 @@ class Reach:
                 outside=f"more than {MOST_BOUNDED:,} elements: too large for its bound in memory"
             )
         found = self._computed(bound_stages, self.adders)
-        return Limits(found[tensor.name]) if tensor.name in found else EQUAL
+        return Limits(found[tensor.name]) if tensor.name in found else self._as_given(tensor)
+
+    def _as_given(self, tensor: Tensor) -> Limits:
+        """Of a stage that must be equal: that of the given inputs, if there are any."""
+        if not self.given:
+            return EQUAL
+        case = self._case()
+        with computable(self.entry.id):
+            must = values_of(stages(case)[tensor.name], FORMATS[tensor.format])
+        return Limits(Bound(must, np.zeros(must.shape)))
 
     def _computed(self, bounds: Computed, adders: Adders) -> Mapping[str, Bound]:
         """Bounds of all tensors of a kind, computed of the case's inputs."""
         kind = bounds.__name__
         if kind not in self.kept:
-            arrays = {
-                each.name: labelled(read_tensor(self.golden, each), FORMATS[each.format])
-                for each in self._inputs()
-            }
-            case = case_of(self.entry, arrays)
+            case = self._case()
             compute = partial(bounds, case.operator, case.tensors, case.attributes, adders)
             with computable(self.entry.id):
                 self.kept[kind] = compute()
         return self.kept[kind]
+
+    def _case(self) -> Case:
+        arrays = {
+            each.name: labelled(read_tensor(self.golden, each), FORMATS[each.format])
+            for each in self._inputs()
+        }
+        return case_of(self.entry, {**arrays, **self.given})
 
     def _inputs(self) -> Iterator[Tensor]:
         return (tensor for tensor in self.entry.tensors if tensor.role == "input")

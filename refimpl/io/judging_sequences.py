@@ -1,8 +1,9 @@
 """Memories that a device dumped, held against a set's sequences step by step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import prod
 
+from refimpl.arrays import Array
 from refimpl.bitexact.bounds import Bound
 from refimpl.io.bounding import Reach
 from refimpl.io.judging import MOST_EXPLAINED, Advance, Court
@@ -14,7 +15,13 @@ from refimpl.vectors.explain import computable
 from refimpl.vectors.files.readmem import Dump
 from refimpl.vectors.manifest import CaseEntry, SequenceEntry
 from refimpl.vectors.memory import steps_of_entry
-from refimpl.vectors.memory_causes import Before, explained, golden_case, outputs_left
+from refimpl.vectors.memory_causes import (
+    Before,
+    explained,
+    golden_case,
+    outputs_left,
+    own_inputs,
+)
 from refimpl.vectors.memory_check import Judged, Limit, judge_memory
 from refimpl.vectors.report import CaseReport
 
@@ -48,7 +55,8 @@ def _verdicts(
     memory, before = past
     found = judge_memory(judged, image, memory, name)
     if any(not verdict.passed for verdict in found):
-        judged = judged._replace(limits=dict(_limits(court, judged.case)))
+        own = own_inputs(judged, image)
+        judged = judged._replace(limits=dict(_limits(court, judged.case, own)))
         if judged.limits:
             found = judge_memory(judged, image, memory, name)
     if not found:
@@ -70,9 +78,11 @@ def _verdicts(
     return found
 
 
-def _limits(court: Court, entry: CaseEntry) -> Iterator[tuple[str, Limit]]:
-    """How far each float output may be, as of a file of the case."""
-    reach = Reach(golden=court.golden, entry=entry, adders=court.adders)
+def _limits(
+    court: Court, entry: CaseEntry, own: Mapping[str, Array]
+) -> Iterator[tuple[str, Limit]]:
+    """How far each float output may be, as of a file of the case; given its ``own`` inputs."""
+    reach = Reach(golden=court.golden, entry=entry, adders=court.adders, given=own)
     for tensor in entry.tensors:
         bound, outside = reach.of_output(tensor)
         if isinstance(bound, Bounding):

@@ -32,7 +32,7 @@ from refimpl.vectors.formats import FORMATS, bits_of, canonical_nans, is_nan, la
 from refimpl.vectors.layouts import real
 from refimpl.vectors.local import recompute, steps_of
 from refimpl.vectors.memory import Region
-from refimpl.vectors.memory_check import Judged, seen_in
+from refimpl.vectors.memory_check import Judged, is_chained, seen_in
 from refimpl.vectors.patterns import counted
 from refimpl.vectors.physical import Physical, array_of
 from refimpl.vectors.recognise import recognise
@@ -99,6 +99,15 @@ def outputs_left(judged: Judged, memory: Dump) -> Iterator[Left]:
         if region.role == "output":
             start = region.start * size
             yield Left(judged.name, region.tensor, raw[start : start + len(region.payload)])
+
+
+def own_inputs(judged: Judged, memory: Dump) -> dict[str, Array]:
+    """Inputs that an earlier step left in the memory, where they are not the golden ones."""
+    return {
+        region.tensor: _array(judged, region, memory)
+        for region in judged.step.regions
+        if is_chained(judged, region) and _elements(judged, region, memory)[0].wrong.any()
+    }
 
 
 def golden_case(judged: Judged) -> Case:

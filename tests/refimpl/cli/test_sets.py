@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from refimpl import io
+from refimpl.bitexact.bounds import bound_outputs
 from refimpl.score.suspects import catalogued
 from refimpl.vectors.case import bare_name, pipeline
 from refimpl.vectors.explain import case_of
 from refimpl.vectors.local import recompute
 from refimpl.vectors.manifest import seal
+from refimpl.vectors.stages import stages
 from refimpl.vectors.variants import VARIANTS, run
 
 PAGE = Path(__file__).parents[3] / "docs" / "vectors.md"
@@ -138,8 +140,8 @@ def test_a_device_of_its_own_order_shows_its_accumulators_and_no_partial_sums(re
     status, out, _ = refimpl(f"check {golden} {tmp_path}/device")
     assert status == 0
     assert "accumulator (accumulator.npy): within bound" in out
-    for stages in ('"partial_sums"', '"accumulator", "partial_2"'):
-        toml.write_text(ADDERS.replace('"accumulator"]', f"{stages}]"))
+    for shown in ('"partial_sums"', '"accumulator", "partial_2"'):
+        toml.write_text(ADDERS.replace('"accumulator"]', f"{shown}]"))
         for line in (
             f"vectors {tmp_path}/none --dut {toml}",
             f"check {golden} {tmp_path}/device --dut {toml}",
@@ -171,6 +173,67 @@ def test_a_chain_is_judged_layer_by_layer_from_what_the_device_passed_on(refimpl
     verdicts = [case["verdicts"][0] for case in json.loads(report.read_text())["cases"]]
     assert verdicts[0]["local"].startswith("wrong, given the golden inputs")
     assert verdicts[1]["local"] == "right, given the device's own x"
+
+
+@pytest.fixture
+def passed_on(refimpl, tmp_path):
+    """A chain of floats, and what a device left that is at the edge of its bound in each link.
+
+    It goes on with what it has, so later links have other inputs than the golden ones.
+    """
+    golden, manifest = written(
+        refimpl, tmp_path, f"--chain conv2d,pssa,conv2d {SMALL} --arithmetic fp32 --sequence"
+    )
+    device, x, left = tmp_path / "device", None, {}
+    for entry in manifest.cases:
+        case = case_of(entry, io.read_case(golden, entry))
+        if x is not None:
+            case = replace(case, tensors={**case.tensors, "x": x})
+        bound = bound_outputs(case.operator, case.tensors, case.attributes)["output"]
+        x = (bound.reference + 0.9 * bound.bound).astype(np.float32)
+        left[entry.id] = x
+        (device / entry.id).mkdir(parents=True)
+        np.save(device / entry.id / "output.npy", x)
+        if case.operator == "pssa":
+            np.save(device / entry.id / "product.npy", stages(case)["product"])
+    return golden, manifest, device, left
+
+
+def test_a_chain_of_floats_is_bounded_from_what_the_device_passed_on(refimpl, passed_on):
+    golden, manifest, device, left = passed_on
+    status, out, _ = refimpl(f"check {golden} {device} --no-sequences")
+    assert status == 0
+    assert out.count("with other bits") == 4
+    assert out.count("given the device's own x") == 3
+    middle, last = (each.id for each in manifest.cases[1:])
+    product = np.load(device / middle / "product.npy")
+    np.save(device / middle / "product.npy", np.nextafter(product, np.float32(np.inf)))
+    assert refimpl(f"check {golden} {device} --no-sequences")[0] == 1
+    np.save(device / middle / "product.npy", product)
+    np.save(device / last / "output.npy", left[last] * np.float32(1.01))
+    status, out, _ = refimpl(f"check {golden} {device} --no-sequences")
+    assert status == 1
+    assert f"WRONG {last} output" in out
+
+
+def test_a_chain_of_floats_in_one_memory_is_bounded_from_what_is_in_it(refimpl, passed_on):
+    golden, manifest, device, left = passed_on
+    (sequence,) = manifest.sequences
+    size, places = sequence.word_bytes, {}
+    for step in sequence.steps:
+        region = next(each for each in step.regions if each.tensor == "output")
+        places[step.case] = size * (region.address - sequence.base)
+        memory = bytearray((golden / sequence.id / step.id / "after.bin").read_bytes())
+        for case, at in places.items():
+            memory[at : at + left[case].nbytes] = left[case].tobytes()
+        (device / sequence.id / step.id).mkdir(parents=True)
+        (device / sequence.id / step.id / "after.bin").write_bytes(memory)
+    status, out, _ = refimpl(f"check {golden} {device}")
+    assert status == 0, out
+    assert out.count(".output (after.bin): within bound") == len(sequence.steps)
+    memory[at : at + 4] = (left[case][:1] * np.float32(1.01)).tobytes()[:4]
+    (device / sequence.id / step.id / "after.bin").write_bytes(memory)
+    assert refimpl(f"check {golden} {device}")[0] == 1
 
 
 def test_a_sequence_without_reset_is_judged_by_its_memory(refimpl, tmp_path):
