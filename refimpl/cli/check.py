@@ -73,8 +73,8 @@ def check(
 
     Every case must have its output file; stages are judged where the device left them. Integers
     must be equal; floats may be within the rigorous bound of any order of summation, and the
-    verdict says so: outputs, and stages where the device declares [adders]. Where something is
-    wrong you are told where first, in which pattern, which stage errs by itself, and which known
+    verdict says so: outputs, and stages where the device declares its adders. Where something
+    is wrong you are told where first, in which pattern, which stage errs by itself, and which known
     deviation gives the same bits. What cannot be used is named, and the rest judged all the same.
 
     For example:

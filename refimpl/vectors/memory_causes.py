@@ -4,6 +4,7 @@ A cause is named where it gives every element that is wrong, in 32 bits or more,
 once in 2^32 times:
 
     left over        the elements of an output of a step before, or of an input, at the same places
+    as before        the elements that the same case had wrong before
     lost, repeated   from some place on, every element as many places early, or late
     not cleared      the output that follows if accumulators begin with those of the step before
                      (integers that wrap, of the same shape)
@@ -43,11 +44,12 @@ MOST_WORDS = 64  # ours: how many words of a stream may have been lost or repeat
 
 
 class Left(NamedTuple):
-    """Bytes of a tensor as a step left them, or as they were given to it."""
+    """Bytes of a tensor as a step left them, or as they were given to it; and the step's case."""
 
     step: str
     tensor: str
     content: bytes
+    case: str = ""
 
 
 class Before(NamedTuple):
@@ -98,7 +100,8 @@ def outputs_left(judged: Judged, memory: Dump) -> Iterator[Left]:
     for region in judged.step.regions:
         if region.role == "output":
             start = region.start * size
-            yield Left(judged.name, region.tensor, raw[start : start + len(region.payload)])
+            content = raw[start : start + len(region.payload)]
+            yield Left(judged.name, region.tensor, content, judged.case.id)
 
 
 def own_inputs(judged: Judged, memory: Dump) -> dict[str, Array]:
@@ -152,7 +155,7 @@ def _of_output(
     elements, of = _elements(judged, region, memory)
     if int(elements.wrong.sum()) * of.form.bits >= LEAST_BITS:
         found = [
-            *_left_over(judged, elements, of, before),
+            *_left_over(judged, region.tensor, elements, of, before),
             *_slipped(elements, of),
             *_not_cleared(judged, region, memory, before, case),
         ]
@@ -162,11 +165,25 @@ def _of_output(
 def _rearranged(judged: Judged, region: Region, memory: Dump) -> tuple[str, ...]:
     """What is said of a file with the same words."""
     of, golden, device = seen_in(judged, region, memory)
+    turned = memory.words[:, ::-1]
+    other = seen_in(judged, region, Dump(turned, None)).device.words
+    if memory.undriven is None and _same(array_of(golden, of), array_of(other, of), of):
+        return ("bytes of each word of the memory are in reverse; the first must be the lowest",)
     return recognise(array_of(golden, of), device, of)
 
 
-def _left_over(judged: Judged, elements: Elements, of: Physical, before: Before) -> Iterator[str]:
-    """Whether all that is wrong is what another tensor has at the same places."""
+def _same(one: Array, other: Array, of: Physical) -> bool:
+    left, right = (bits_of(canonical_nans(each, of.form), of.form) for each in (one, other))
+    return np.array_equal(left, right)
+
+
+def _left_over(
+    judged: Judged, tensor: str, elements: Elements, of: Physical, before: Before
+) -> Iterator[str]:
+    """Whether all that is wrong is what another tensor has at the same places.
+
+    The same case run before is no such tensor: a device that always errs leaves the same again.
+    """
     inputs = [
         Left(judged.name, each.tensor, each.payload)
         for each in judged.step.regions
@@ -181,6 +198,12 @@ def _left_over(judged: Judged, elements: Elements, of: Physical, before: Before)
         other = bits_of(elements_of(Dump(words, None), of, of.elements).values, of.form)
         at = np.flatnonzero(elements.wrong)
         if at[-1] < count and np.array_equal(elements.device[at], other[at]):
+            if (each.case, each.tensor) == (judged.case.id, tensor):
+                yield (
+                    f"it is wrong as after step {each.step}, of the same case: the same elements, "
+                    f"the same values, whatever went before"
+                )
+                return
             what = "an earlier result, left over" if each.step != judged.name else "an input"
             yield (
                 f"all that is wrong is what {each.tensor} of step {each.step} has at the same "
@@ -201,7 +224,8 @@ def _slipped(elements: Elements, of: Physical) -> Iterator[str]:
             (start + places, start, "late: as many others came before them"),
         ):
             if source >= 0 and _is_moved(elements, first, source, of):
-                yield f"from word {first // of.lanes} on it is {counted(words, 'word')} {why}"
+                many = f"{counted(words, 'word')} of {of.width_bits} bits"
+                yield f"from its word {first // of.lanes} on it is {many} {why}"
                 return
 
 

@@ -145,7 +145,9 @@ def _where(judged: Judged, region: Region, verdict: Verdict) -> str:
         return ""
     bit = 8 * of.word_bytes * verdict.first.word + of.form.bits * verdict.first.lane
     address = judged.sequence.base + region.start + bit // (8 * size)
-    what = ", of an input, which was overwritten" if region.role == "input" else ""
+    what = ", of an input" if region.role == "input" else ""
+    if what and verdict.outcome == "wrong":
+        what += ", which was overwritten"
     return f"; at address {address:#x}{what}"
 
 
@@ -161,13 +163,14 @@ def _outside(judged: Judged, memory: Dump, before: Dump | None, file: str) -> Ve
     care = _care(judged).reshape(golden.shape)
     care[_as_before(judged, memory, before)] = 0
     unknown = (undriven & care).any(axis=1)
-    driven = ((memory.words ^ golden) & ~undriven & care).any(axis=1)
+    driven = np.asarray(((memory.words ^ golden) & ~undriven & care).any(axis=1))
     wrong = np.flatnonzero(unknown | driven)
     if not len(wrong):
         return None
     groups: dict[str, list[int]] = {}
     for word in wrong.tolist():
-        groups.setdefault(_owner(judged, word), []).append(word)
+        what = "was written over" if driven[word] else "was never driven, or dumped"
+        groups.setdefault(f"{_owner(judged, word)} {what}", []).append(word)
     said = "; ".join(
         f"{what} ({counted(len(words), 'word')}, first at address {_address(judged, words[0])}: "
         f"must be {_text(golden[words[0]])}, not "
@@ -223,9 +226,9 @@ def _owner(judged: Judged, word: int) -> str:
         for region in step.regions:
             if region.address <= at < region.address + region.words:
                 if number == judged.number:
-                    return f"bits beside the elements of {region.tensor} were written over"
-                return f"{region.tensor} of step {step.id} was written over"
-    return "a guard was written over"
+                    return f"what lies beside the elements of {region.tensor}"
+                return f"{region.tensor} of step {step.id}"
+    return "a guard"
 
 
 def _address(judged: Judged, word: int) -> str:

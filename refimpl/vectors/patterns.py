@@ -68,8 +68,8 @@ def bits_text(found: Comparison, bits: int) -> str:
     verb = "is" if len(flipped) == 1 else "are"
     if found.raised and found.lowered:
         return f"only {which} {verb} wrong"
-    value, always = 1 if found.raised else 0, "always " if found.wrong > 1 else ""
-    return f"only {which} {verb} wrong, {always}{value} instead of {1 - value}"
+    value, where = 1 if found.raised else 0, " in every wrong element" if found.wrong > 1 else ""
+    return f"only {which} {verb} wrong, {value} instead of {1 - value}{where}"
 
 
 def text_map(pixels: Array, *, rows: int = 16, columns: int = 48) -> str:

@@ -9,7 +9,8 @@ every element names the fault:
                reverse order
     layout     every family of layouts that takes as many elements
     axes       rows and columns exchanged · an axis in reverse, or both of an image, or all ·
-               outputs or channels exchanged in pairs
+               outputs or channels exchanged in pairs · all copies of the first image, output or
+               channel
     slip       every element so many places early or late in logical order, or every word of the
                file, or every lane; some are lost at an end
 """
@@ -139,6 +140,10 @@ def _axes(of: Physical) -> Iterator[Reading]:
         if letter in letters and shape[letters.index(letter)] > 1:
             says = f"{WORDS[letter]}s are exchanged in pairs: 1, 0, 3, 2, …"
             yield Reading(says, _logical(of, _paired(letters.index(letter), shape)))
+    for letter in "noci":
+        if letter in letters and shape[letters.index(letter)] > 1:
+            says = f"every {WORDS[letter]} is a copy of the first"
+            yield Reading(says, _logical(of, _first(letters.index(letter), shape)))
 
 
 def _turned(turn: str, of: Physical) -> str:
@@ -207,6 +212,17 @@ def _paired(axis: int, shape: tuple[int, ...]) -> Callable[[Array], tuple[Array,
         indices = np.array(np.unravel_index(flat, shape))
         other = indices[axis] ^ 1
         indices[axis] = np.where(other < shape[axis], other, indices[axis])
+        return _flat(indices, shape), np.ones(len(flat), bool)
+
+    return move
+
+
+def _first(axis: int, shape: tuple[int, ...]) -> Callable[[Array], tuple[Array, Array]]:
+    """The first along an axis, everywhere."""
+
+    def move(flat: Array) -> tuple[Array, Array]:
+        indices = np.array(np.unravel_index(flat, shape))
+        indices[axis] = 0
         return _flat(indices, shape), np.ones(len(flat), bool)
 
     return move

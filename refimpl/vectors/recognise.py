@@ -140,24 +140,30 @@ def _wrong(right: Array, file: File) -> Iterator[Array]:
 
 
 def _gives(reading: Reading, right: Array, file: File, sampled: Array) -> bool:
-    """Whether a reading gives every element of the tensor, but those it says are lost."""
+    """Whether a reading gives every element of the tensor, but those it says are lost.
+
+    Where those that came in place of the lost ones are all right, nothing has slipped.
+    """
     bits, known = file.swapped if reading.swapped else (file.bits, file.known)
     at, valid = reading.source(sampled)
     valid &= known[sampled]
     if not np.array_equal(bits[sampled][valid], right[at[valid]]):
         return False
     own = as_it_is(file.of)
-    given = telling = 0
+    given = telling = came = right_still = 0
     for places in _places(file):
-        at, valid = reading.source(places)
-        valid &= known[places]
+        at, has = reading.source(places)
+        valid = has & known[places]
         if not np.array_equal(bits[places][valid], right[at[valid]]):
             return False
         given += int(valid.sum())
         here, is_element = own(places)
         otherwise = np.where(is_element, right[here], 0)
         telling += int((valid & (right[at] != otherwise)).sum())
-    if reading.lost and telling * file.of.form.bits < LEAST_BITS:
+        instead = ~has & is_element
+        came += int(instead.sum())
+        right_still += int((instead & known[places] & (bits[places] == otherwise)).sum())
+    if reading.lost and (telling * file.of.form.bits < LEAST_BITS or came == right_still > 0):
         return False
     return given >= right.size - reading.lost
 

@@ -140,6 +140,17 @@ def test_a_device_of_its_own_order_shows_its_accumulators_and_no_partial_sums(re
     status, out, _ = refimpl(f"check {golden} {tmp_path}/device")
     assert status == 0
     assert "accumulator (accumulator.npy): within bound" in out
+    path = place / "accumulator.npy"
+    sums = np.load(path)
+    spoiled = sums.copy()
+    spoiled.reshape(-1)[-1] += 1
+    np.save(path, spoiled)
+    status, out, _ = refimpl(f"check {golden} {tmp_path}/device")
+    assert status == 1
+    last = [side - 1 for side in sums.shape]
+    said = f"by itself: wrong, given the golden inputs: 1 of {sums.size}, first at {last}"
+    assert said in out
+    np.save(path, sums)
     for shown in ('"partial_sums"', '"accumulator", "partial_2"'):
         toml.write_text(ADDERS.replace('"accumulator"]', f"{shown}]"))
         for line in (

@@ -249,6 +249,21 @@ def test_a_result_left_over_is_told_with_its_step():
     assert hints_of(1, with_output(PLAIN[1], spoiled)).hints == ()
 
 
+def test_a_device_that_always_errs_left_nothing_over():
+    """The same bit is stuck in both runs of a case: the second is no copy of the first."""
+    first, second = PLAIN[1:3]
+    assert first.case.id == second.case.id
+    stuck = [bytes(each | 0x40 for each in output_words(step)) for step in (first, second)]
+    spoiled = [with_output(step, raw) for step, raw in zip((first, second), stuck, strict=True)]
+    before = before_of(1)
+    left = Before([*before.left, *outputs_left(first, spoiled[0])], golden_case(first))
+    verdicts = judge_memory(second, spoiled[1], spoiled[0])
+    (verdict,) = explained(second, verdicts, spoiled[1], left)
+    (hint,) = verdict.hints
+    assert hint.startswith(f"it is wrong as after step {first.name}, of the same case")
+    assert "left over" not in hint
+
+
 def test_too_few_bits_tell_no_cause():
     first, second = output_words(PLAIN[0]), output_words(PLAIN[1])
     apart = [at for at, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]
@@ -264,11 +279,11 @@ def test_too_few_bits_tell_no_cause():
 @pytest.mark.parametrize("place", [0, 5])
 def test_words_of_a_stream_that_were_lost_or_came_twice_are_told_with_the_place(words, place):
     raw = output_words(PLAIN[1])
-    many = f"{words} word{'s' if words > 1 else ''}"
+    many = f"{words} word{'s' if words > 1 else ''} of 8 bits"
     lost = raw[:place] + raw[place + words :] + b"\xef\xbe\xad\xde" * words
     twice = raw[: place + words] + raw[place:-words]
     (early,) = hints_of(1, with_output(PLAIN[1], lost[: len(raw)])).hints
-    assert early.startswith(f"from word {first_apart(raw, lost)} on it is {many} early")
+    assert early.startswith(f"from its word {first_apart(raw, lost)} on it is {many} early")
     (late,) = hints_of(1, with_output(PLAIN[1], twice)).hints
     assert f"{many} late: as many came twice" in late
     bubble = raw[:place] + bytes(each ^ 0x55 for each in raw[:words]) + raw[place:-words]
@@ -290,6 +305,37 @@ def test_an_output_with_its_lanes_in_reverse_is_recognised_in_a_memory_too():
     turned = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
     (hint,) = hints_of(number, with_output(steps[number], turned), steps).hints
     assert hint.startswith("the lanes of each word are in reverse")
+
+
+def test_bytes_of_memory_words_in_reverse_are_recognised():
+    steps = EVERY["ragged"]
+    number = next(at for at, each in enumerate(steps) if each.case.arithmetic["name"] == "int4")
+    step, size = steps[number], PLAN.word_bytes
+    region = region_of(step, "output")
+    place = slice(size * region.start, size * (region.start + region.words))
+    raw = step.step.after[place]
+    turned = b"".join(raw[at : at + size][::-1] for at in range(0, len(raw), size))
+    memory = dump(changed(step.step.after, place.start, turned))
+    verdicts = judge_memory(step, memory, right(steps[number - 1]))
+    told = explained(step, verdicts, memory, before_of(number, steps))
+    assert told[0].hints == (
+        "bytes of each word of the memory are in reverse; the first must be the lowest",
+    )
+
+
+def test_what_a_dump_leaves_out_was_not_written_over():
+    step = PLAIN[0]
+    blank = bytearray(b"\xff" * len(step.step.after))
+    region = region_of(step, "output")
+    place = slice(8 * region.start, 8 * (region.start + region.words))
+    blank[place] = bytes(len(blank[place]))
+    words = np.frombuffer(bytes(blank), np.uint8).reshape(-1, 8)
+    found = judge_memory(step, Dump(right(step).words, Undriven(words, words)), None)
+    assert {each.outcome for each in found} == {"unknown bits"}
+    said = " ".join(each.sentence for each in found)
+    assert "written over" not in said
+    assert "overwritten" not in said
+    assert "a guard was never driven, or dumped" in said
 
 
 def test_accumulators_that_were_not_cleared_are_told():

@@ -146,16 +146,19 @@ def test_a_tile_of_pixels_is_named_in_raster_order(low, high, name):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda x: x | 8, "only bit 3 is wrong, always 1 instead of 0"),
-        (lambda x: x & ~np.int8(64), "only bit 6 is wrong, always 0 instead of 1"),
+        (lambda x: x | 8, "only bit 3 is wrong, 1 instead of 0 in every wrong element"),
+        (lambda x: x & ~np.int8(64), "only bit 6 is wrong, 0 instead of 1 in every wrong element"),
         (lambda x: x ^ np.int8(-128), "only bit 7 is wrong"),
-        (lambda x: x & ~np.int8(5), "only bits 0, 2 are wrong, always 0 instead of 1"),
+        (
+            lambda x: x & ~np.int8(5),
+            "only bits 0, 2 are wrong, 0 instead of 1 in every wrong element",
+        ),
         (lambda x: x ^ np.int8(31), ""),
         (lambda x: x + np.int8(1), ""),
         (lambda x: x, ""),
     ],
 )
-def test_a_wire_that_is_stuck_or_crossed_is_named(change, says):
+def test_the_few_bits_that_alone_are_wrong_are_named(change, says):
     golden = np.random.default_rng(3).integers(-128, 127, SHAPE).astype(np.int8)
     layout = layout_for("nchw", rank=4, kernel=False, element_bits=8)
     of = Physical(form=FORMATS["int8"], shape=SHAPE, layout=layout)

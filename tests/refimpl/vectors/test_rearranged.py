@@ -238,3 +238,28 @@ def test_a_slip_that_chance_may_give_is_not_named():
     golden = np.array([1, 2, 3, 4], np.int8).reshape(of.shape)
     device = np.array([9, 9, 1, 2], np.int8).reshape(of.shape)
     assert recognise(golden, device, of) == ()
+
+
+def images(shape=(2, 3, 4, 5)):
+    layout = layout_for("nchw16c", rank=4, kernel=False, element_bits=8)
+    of = Physical(form=FORMATS["int8"], shape=shape, layout=layout, lanes=16)
+    return of, np.random.default_rng(1).integers(-128, 127, of.shape).astype(np.int8)
+
+
+def test_copies_are_no_slip():
+    """The second image is the first again: the first is right, so nothing is late."""
+    of, golden = images()
+    device = np.stack([golden[0], golden[0]])
+    assert recognise(golden, device, of) == ("every image is a copy of the first",)
+    device[1, 0, 0, 0] ^= 1
+    assert recognise(golden, device, of) == ()
+    device = np.repeat(golden[:, :1], 3, 1)
+    assert recognise(golden, device, of) == ("every channel is a copy of the first",)
+
+
+def test_a_slip_needs_something_else_in_place_of_what_was_lost():
+    of, golden = images((3, 3, 4, 5))
+    device = np.concatenate([golden[:1], golden[:-1]])
+    assert recognise(golden, device, of) == ()
+    device[0] ^= 1
+    assert recognise(golden, device, of) == ("every element is 60 places late in logical order",)
