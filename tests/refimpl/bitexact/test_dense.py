@@ -149,12 +149,14 @@ def test_declared_binary32_sums_have_the_bits_of_the_loop_that_rounds_each_one(
 
 
 @pytest.mark.parametrize("rounding", ["half_up", "half_even", "half_away", "floor", "toward_zero"])
-@pytest.mark.parametrize("arithmetic", ["int8", "bf16", "fp16", "fp32"])
+@pytest.mark.parametrize("arithmetic", ["int8", "int8 in 16 bits", "bf16", "fp16", "fp32"])
 def test_a_pipeline_gives_the_same_stages_whichever_way_it_sums(arithmetic, rounding, monkeypatch):
     rng = np.random.default_rng(1)
     image, kernels = (2, 6, 9, 11), (9, 6, 3, 3)
     attributes = {"stride": [2, 1], "padding": [1, 2], "x_zero": 3, "y_zero": -1}
     attributes["rounding"] = rounding
+    if arithmetic == "int8 in 16 bits":
+        arithmetic, attributes["accumulator"] = "int8", {"bits": 16}
     if arithmetic == "int8":
         tensors = {
             "x": rng.integers(-128, 128, image).astype(np.int8),
@@ -176,6 +178,8 @@ def test_a_pipeline_gives_the_same_stages_whichever_way_it_sums(arithmetic, roun
     assert list(found[0]) == list(found[1])
     for stage, array in found[0].items():
         assert array.tobytes() == found[1][stage].tobytes(), stage
+    if "accumulator" in attributes:
+        assert np.abs(found[0]["accumulator"].astype(np.int64)).max() <= 2**15
         assert array.dtype == found[1][stage].dtype
 
 

@@ -236,3 +236,31 @@ def test_an_unknown_rule_is_refused_by_naming_those_there_are():
 def test_a_factor_just_below_one_keeps_a_shift_that_every_rule_can_use():
     factor = fixed_point(np.array([1 - 2.0**-53]))
     assert (factor.multiplier.item(), factor.shift.item()) == (2**31 - 1, 31)
+
+
+def binary32(value):
+    """The nearest binary32 of a fraction of at most 53 bits, ties to even: one rounding."""
+    exact = float(value)
+    assert Fraction(exact) == value
+    return Fraction(float(np.float32(exact)))
+
+
+def test_a_float_scale_rounds_accumulator_and_product_to_binary32_and_witnesses_tell():
+    """Accumulators beyond 2^24, and products whose rounding makes or breaks a tie, decide."""
+    rng = np.random.default_rng(5)
+    accumulator = rng.integers(-(2**27), 2**27, (1, 1, 2**19)).astype(np.int32)
+    scale = np.float32(0.00390173)
+    got = requantise(
+        accumulator, Factor(np.array([scale]), np.array([0], np.int8)), rounding="float_even"
+    ).reshape(-1)
+    wide, one = accumulator.reshape(-1).astype(np.float64), np.float64(scale)
+    narrow = wide.astype(np.float32).astype(np.float64)
+    unrounded_products = np.flatnonzero(np.rint(narrow * one) != got)
+    unrounded_accumulators = np.flatnonzero(
+        np.rint((wide * one).astype(np.float32).astype(np.float64)) != got
+    )
+    assert len(unrounded_products) > 5
+    assert len(unrounded_accumulators) > 5
+    for at in [*unrounded_products[:50], *unrounded_accumulators[:50], *range(50)]:
+        product = binary32(Fraction(int(wide[at]))) * Fraction(float(scale))
+        assert got[at] == round(binary32(product))  # Python rounds a fraction's ties to even

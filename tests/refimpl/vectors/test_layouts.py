@@ -114,6 +114,22 @@ def test_a_cube_unit_reads_sixteen_by_c0_fractals_in_order():
 
 
 @pytest.mark.small
+def test_a_blocked_kernel_has_its_output_lane_innermost():
+    """Blocks of 4: place = ((((o/4*I/4 + i/4)*H + h)*W + w)*4 + i%4)*4 + o%4, by hand."""
+    w = numbers((8, 8, 1, 2))
+    layout = layout_for("nchw4c", rank=4, kernel=True, element_bits=8)
+    expected = [
+        w[4 * o + lane, 4 * i + row, 0, x]
+        for o in range(2)
+        for i in range(2)
+        for x in range(2)
+        for row in range(4)
+        for lane in range(4)
+    ]
+    assert to_physical(w, layout).tolist() == expected
+
+
+@pytest.mark.small
 def test_lane_r_of_a_skewed_stream_starts_r_steps_late():
     x = numbers((1, 3, 1, 4))
     layout = layout_for("skew3", rank=4, kernel=False, element_bits=8)
