@@ -24,6 +24,7 @@ from refimpl.vectors.memory_causes import (
 )
 from refimpl.vectors.memory_check import Judged, Limit, judge_memory
 from refimpl.vectors.report import CaseReport
+from refimpl.vectors.uncleared import MOST_STEPS
 
 
 def judge_sequence(
@@ -41,7 +42,8 @@ def judge_sequence(
             for name, image in images:
                 verdicts += _verdicts(court, judged, name, image, (memory, before))
             memory = images[0][1]
-            before = Before((*before.left, *outputs_left(judged, memory)), golden_case(judged))
+            left = (*before.left, *outputs_left(judged, memory))
+            before = Before(left, (*before.cases[-MOST_STEPS:], golden_case(judged)))
         except ValueError as error:
             errors.append(str(error))
             memory, before = None, Before(before.left)

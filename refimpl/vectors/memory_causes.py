@@ -6,8 +6,8 @@ once in 2^32 times:
     left over        the elements of an output of a step before, or of an input, at the same places
     as before        the elements that the same case had wrong before
     lost, repeated   from some place on, every element as many places early, or late
-    not cleared      the output that follows if accumulators begin with those of the step before
-                     (integers that wrap, of the same shape)
+    not cleared      the output that follows if accumulators begin with those of steps before
+                     (``uncleared.py``)
     elsewhere        what was written over holds a part of an output, which went to another place
     otherwise        what a file with these words is recognised as (``recognise.py``)
 
@@ -21,8 +21,6 @@ from typing import NamedTuple
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.bitexact.integer_sum import integer_accumulator
-from refimpl.bitexact.operators import INTEGER_ARITHMETICS
 from refimpl.vectors.case import Case
 from refimpl.vectors.check import Verdict
 from refimpl.vectors.diagnose import MOST_PRODUCTS, products
@@ -38,6 +36,7 @@ from refimpl.vectors.patterns import counted
 from refimpl.vectors.physical import Physical, array_of
 from refimpl.vectors.recognise import recognise
 from refimpl.vectors.stages import stages
+from refimpl.vectors.uncleared import uncleared
 
 LEAST_BITS = 32  # ours: of what is wrong, to be told from chance
 MOST_WORDS = 64  # ours: how many words of a stream may have been lost or repeated
@@ -53,10 +52,10 @@ class Left(NamedTuple):
 
 
 class Before(NamedTuple):
-    """What went before: outputs that the device left, oldest first; and the case of the last."""
+    """What went before, oldest first: outputs that the device left, and the cases of the steps."""
 
     left: Sequence[Left] = ()
-    case: Case | None = None
+    cases: Sequence[Case] = ()
 
 
 class Elements(NamedTuple):
@@ -243,30 +242,20 @@ def _is_moved(elements: Elements, first: int, source: int, of: Physical) -> bool
 def _not_cleared(
     judged: Judged, region: Region, memory: Dump, before: Before, case: Case
 ) -> Iterator[str]:
-    """Whether it is what follows from accumulators that begin with those of the step before."""
-    record = integer_accumulator(case.attributes.get("accumulator"))
-    if before.case is None or record.overflow != "wrap" or not _computable(case, before.case):
+    """Whether it is what follows from accumulators that begin with those of steps before."""
+    if region.tensor not in steps_of(case):
         return
-    mine, theirs = stages(case), stages(before.case)
-    added = {
-        name: record.fit(array.astype(np.int64) + theirs[name]).astype(array.dtype)
-        for name, array in mine.items()
-        if name.endswith("accumulator") and name in theirs and theirs[name].shape == array.shape
-    }
-    if not added or region.tensor not in steps_of(case):
-        return
-    output = recompute(region.tensor, added, case).array
-    _, _, device = seen_in(judged, region, memory)
-    of = seen_in(judged, region, memory).of
-    if np.array_equal(bits_of(output, of.form), bits_of(array_of(device.words, of), of.form)):
-        (step,) = (judged.sequence.steps[judged.number - 1],)
-        yield f"accumulators were not cleared: they began with those of step {step.id}"
-
-
-def _computable(*cases: Case) -> bool:
-    return all(
-        case.arithmetic in INTEGER_ARITHMETICS and products(case) <= MOST_PRODUCTS for case in cases
-    )
+    of, _, device = seen_in(judged, region, memory)
+    left = array_of(device.words, of)
+    for start in uncleared(case, before.cases):
+        added = {f"{branch}accumulator": array for branch, array in start.stages.items()}
+        output = recompute(region.tensor, added, case).array
+        if np.array_equal(bits_of(output, of.form), bits_of(left, of.form)):
+            steps = judged.sequence.steps[judged.number - start.steps : judged.number]
+            which = f"step {steps[0].id}" if len(steps) == 1 else f"the {len(steps)} steps before"
+            bias = ", bias included" if start.biased else ""
+            yield f"accumulators were not cleared: they began with those of {which}{bias}"
+            return
 
 
 def _given(judged: Judged, golden: Case, memory: Dump) -> Mapping[str, Array] | None:

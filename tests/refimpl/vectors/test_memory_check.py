@@ -214,7 +214,7 @@ def test_a_memory_of_another_size_is_refused():
 
 def before_of(number, steps=PLAIN):
     left = [each for step in steps[:number] for each in outputs_left(step, right(step))]
-    return Before(left, golden_case(steps[number - 1]) if number else None)
+    return Before(left, [golden_case(step) for step in steps[:number]])
 
 
 def hints_of(number, memory, steps=PLAIN):
@@ -256,7 +256,7 @@ def test_a_device_that_always_errs_left_nothing_over():
     stuck = [bytes(each | 0x40 for each in output_words(step)) for step in (first, second)]
     spoiled = [with_output(step, raw) for step, raw in zip((first, second), stuck, strict=True)]
     before = before_of(1)
-    left = Before([*before.left, *outputs_left(first, spoiled[0])], golden_case(first))
+    left = Before([*before.left, *outputs_left(first, spoiled[0])], [golden_case(first)])
     verdicts = judge_memory(second, spoiled[1], spoiled[0])
     (verdict,) = explained(second, verdicts, spoiled[1], left)
     (hint,) = verdict.hints
@@ -356,6 +356,40 @@ def test_accumulators_that_were_not_cleared_are_told():
     assert hints_of(2, other).hints == ()
 
 
+def test_what_a_register_still_holds_may_have_its_bias_or_be_of_many_steps():
+    """Three steps of one case: the third begins with both sums, or with the last one's biased."""
+    (case,) = random_cases(["conv2d"], SIZES, Choices(arithmetics=("int8",)))
+    files = case_files(case, Written(kinds=("npy",)))
+    pairs = [(files[0], files[2])] * 3
+    entry, contents = sequence_files("s", pairs, PLAN)
+    raw = dict(contents)
+    steps = [
+        Judged(
+            entry,
+            at,
+            steps_of_entry(
+                entry,
+                line,
+                files[0],
+                tuple(raw[f"s/{line.id}/{when}.bin"] for when in ("before", "after")),
+            ),
+            files[0],
+        )
+        for at, line in enumerate(entry.steps)
+    ]
+    computed = stages(case)
+    total, biased = (computed[name].astype(np.int64) for name in ("accumulator", "biased"))
+    for start, says in (
+        (total + 2 * total, "those of the 2 steps before"),
+        (total + total, f"those of step {steps[1].name}"),
+        (total + biased, f"those of step {steps[1].name}, bias included"),
+    ):
+        output = recompute("output", {"accumulator": start.astype(np.int32)}, case).array
+        words = words_of(output, tensor_of(steps[2], "output").physical)
+        verdict = hints_of(2, with_output(steps[2], words.tobytes()), steps)
+        assert verdict.hints == (f"accumulators were not cleared: they began with {says}",)
+
+
 def test_an_output_written_to_another_place_is_told():
     step = PLAIN[0]
     raw = output_words(step)
@@ -391,7 +425,7 @@ def test_a_step_is_judged_from_the_inputs_as_they_are_in_the_memory():
     ]
     verdicts = judge_memory(steps[1], memory, first)
     assert [each.tensor for each in verdicts] == [f"{steps[1].name}.output"]
-    before = Before(list(outputs_left(steps[0], first)), golden_case(steps[0]))
+    before = Before(list(outputs_left(steps[0], first)), [golden_case(steps[0])])
     (verdict,) = explained(steps[1], verdicts, memory, before)
     assert verdict.local == "right, given the inputs as they are in the memory"
     wrong = bytearray(payload)
