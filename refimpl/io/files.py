@@ -148,7 +148,7 @@ def inside(root: Path, relative: str) -> Path:
     Raises
     ------
     UnusableError
-        If it leads outside, or its links lead in a circle.
+        If it leads outside, or its links lead in a circle or nowhere.
     """
     try:
         place, real = (root / relative).resolve(), root.resolve()
@@ -157,6 +157,8 @@ def inside(root: Path, relative: str) -> Path:
         raise UnusableError(f"{relative} must lead to a file inside {root} ({why})") from error
     if not place.is_relative_to(real):
         raise UnusableError(f"{relative} must stay inside {root}, not lead to {place}")
+    if (root / relative).is_symlink() and not place.exists():
+        raise UnusableError(f"{relative} must lead to a file, not to {place}, which is not there")
     return place
 
 

@@ -405,3 +405,9 @@ def test_a_report_is_complete_or_absent(tmp_path, monkeypatch):
         io.write_text(tmp_path / "v.json", '{"new": 1}')
     assert [path.name for path in tmp_path.iterdir()] == ["v.json"]
     assert (tmp_path / "v.json").read_text() == "{}"
+
+
+def test_a_link_that_leads_nowhere_is_refused_by_its_name(tmp_path):
+    (tmp_path / "output.npy").symlink_to("nowhere.npy")
+    with pytest.raises(io.UnusableError, match=r"output.npy must lead to a file, not to .*nowhere"):
+        io.device_files(tmp_path.parent, tmp_path.name, "output")
