@@ -61,6 +61,6 @@ def _dump(raw: bytes, kind: str, sequence: SequenceEntry, path: Path) -> Dump:
     if kind == "bin":
         return Dump(np.frombuffer(raw, np.uint8).reshape(count, size), None)
     try:
-        return from_dump(text(raw), count, 8 * size)
+        return from_dump(text(raw), count, 8 * size, sequence.base)
     except ValueError as error:
         raise UnusableError(f"{path} {error}") from error

@@ -95,8 +95,10 @@ def from_hex(text: str, count: int, width_bits: int) -> Array:
     return dump.words
 
 
-def from_dump(text: str, count: int, width_bits: int) -> Dump:
+def from_dump(text: str, count: int, width_bits: int, base: int = 0) -> Dump:
     """Words of a hex dump, and which of their bits the device never drove.
+
+    Addresses count from the first word, or where that is too far, from ``base`` words before it.
 
     Raises
     ------
@@ -108,7 +110,11 @@ def from_dump(text: str, count: int, width_bits: int) -> Dump:
     if plain is not None and len(plain) == count:
         return Dump(plain, None)
     pieces = (raw[at : at + PIECE] for at in range(0, len(raw), PIECE))
-    return placed(list(runs_of(pieces, width_bits)), count, width_bits)
+    runs = list(runs_of(pieces, width_bits))
+    beyond = any(run.end > count for run in runs)
+    if beyond and all(base <= run.address and run.end <= base + count for run in runs):
+        runs = [run._replace(address=run.address - base) for run in runs]
+    return placed(runs, count, width_bits)
 
 
 def runs_of(pieces: Iterable[bytes], width_bits: int) -> Iterator[Run]:

@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 
 from refimpl.bitexact.accumulation import Accumulation, term_order
-from refimpl.bitexact.formats import FORMATS, Cast, decode, default_cast, encode, format_of
+from refimpl.bitexact.formats import (
+    FORMATS,
+    Cast,
+    cast_of,
+    decode,
+    default_cast,
+    encode,
+    format_of,
+)
 from refimpl.bitexact.operators import PIPELINES
+from refimpl.bitexact.softmax import below_maximum
 from tests.refimpl.bitexact import fractions_model
 from tests.refimpl.bitexact.literal import sides
 
@@ -117,3 +126,11 @@ def test_subnormal_operands_are_read_as_zeros_where_they_are_flushed():
     )
     assert kept["output"].item() == 2.0**-30
     assert flushed["output"].item() == 0
+
+
+def test_a_score_below_its_maximum_is_rounded_once():
+    """1 + 2^-8 + 2^-60 is above a tie of bf16; rounded to binary64 first it would be the tie."""
+    scores, maximum = np.array([[-(1 + 2.0**-8)]]), np.array([[2.0**-60]])
+    found = below_maximum(scores, maximum, np.array([[True]]), cast_of(None, "bf16"))
+    assert found.astype(np.float64).item() == -(1 + 2.0**-7)
+    assert (scores - maximum).item() == scores.item()  # which is the tie, and even is −1

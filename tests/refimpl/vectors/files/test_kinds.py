@@ -156,6 +156,15 @@ def test_an_address_that_was_skipped_was_never_written():
 
 
 @pytest.mark.small
+def test_addresses_may_count_from_the_base_of_a_memory():
+    for text in ("@10 00 01 @12 02", "@0 00 01 02", "00 01 02", "@11 01 02 @10 00"):
+        assert from_dump(text, 3, 8, base=16).words.tolist() == [[0], [1], [2]]
+    for text in ("@10 00 01 02 03", "@0 00 @11 01 02", "@f 00 01 02"):
+        with pytest.raises(ValueError, match="must hold 3 hex words, not one at address"):
+            from_dump(text, 3, 8, base=16)
+
+
+@pytest.mark.small
 def test_words_that_are_all_driven_have_nothing_beside_them():
     assert from_dump("@0 00 @2 02 @1 01", 3, 8).undriven is None
 
