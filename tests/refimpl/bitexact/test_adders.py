@@ -169,6 +169,25 @@ def test_flushed_operands_are_in_the_bound():
     assert bound_output("conv2d", tensors, {}).bound.item() < 2.0**-130
 
 
+@pytest.mark.parametrize("terms", [1, 2, 7])
+def test_every_product_and_every_addition_may_be_flushed(terms):
+    """Of magnitudes far below λ nothing else is left of the bound: terms and terms − 1 of them."""
+    x = np.full((1, terms, 1, 1), 2.0**-100, np.float32)
+    of = bound_output("conv2d", {"x": x, "w": x}, {}, CLASSES["flushing"])
+    assert of.bound.item() / 2.0**-126 == pytest.approx(2 * terms - 1, rel=1e-5)
+
+
+@pytest.mark.parametrize(("products", "steps"), [(4, 2), (8, 1), (3, 3)])
+def test_an_aligned_step_cuts_its_products_and_the_accumulator(products, steps):
+    adders = Adders(
+        kind="aligned-truncate", width_bits=16, products_per_step=products, products_rounded=False
+    )
+    x = np.ones((1, products * steps, 1, 1), np.float32)
+    of = bound_output("conv2d", {"x": x, "w": x}, {}, adders)
+    cut = steps * ((products + 1) * 2.0**-16 + 2.0**-24)
+    assert (of.bound / of.reference).item() == pytest.approx(cut, rel=1e-2)
+
+
 def test_too_many_roundings_for_a_coarse_accumulator_leave_no_bound():
     x = np.ones((1, 200, 1, 1), np.float32)
     of = bound_output("conv2d", {"x": x, "w": x}, {}, adders_of({"accumulator": "bf16"}))

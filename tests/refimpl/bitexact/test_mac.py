@@ -205,3 +205,12 @@ def test_an_fp64_accumulator_keeps_the_last_bit_of_a_subnormal_sum():
     of = Accumulation(format="fp64", product="fp64", bias="first")
     columns = np.array([[[3 * 2.0**-1074]]])
     assert accumulate(np.ones((1, 1)), columns, of).total.item() == 3 * 2.0**-1074
+
+
+def test_aligned_terms_are_cut_toward_zero_whatever_their_sign():
+    """Units of 2 beside 8: a −1, or an accumulator of −1, is nothing, and not a whole −2."""
+    of = Accumulation(lanes=2, lane_order="aligned", aligned_bits=3, product="fused")
+    rows = np.array([[8.0, -1.0]])
+    assert accumulate(rows, np.ones((1, 2, 1)), of).total.item() == 8
+    later = np.array([[-1.0, 0.0, 8.0, 0.0]])
+    assert accumulate(later, np.ones((1, 4, 1)), of).total.item() == 8
