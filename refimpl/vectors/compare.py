@@ -111,8 +111,13 @@ class _Tally:
             self.first = _first(chunk, int(at[least]), int(flat[least]))
 
 
-def compare(chunks: Iterable[Chunk], of: Physical, *, logical: bool) -> Comparison:
-    """Compare two files of a tensor; ``logical`` says whose order the chunks come in."""
+def compare(
+    chunks: Iterable[Chunk], of: Physical, *, logical: bool, any_nan: bool = True
+) -> Comparison:
+    """Compare two files of a tensor; ``logical`` says whose order the chunks come in.
+
+    Without ``any_nan`` a NaN must have the very bits: nobody may have written there.
+    """
     written, unknown, never = _Tally(of), _Tally(of), _Tally(of)
     other_nans = other_bits = 0
     others: list[Array] = []
@@ -128,7 +133,7 @@ def compare(chunks: Iterable[Chunk], of: Physical, *, logical: bool) -> Comparis
             differs &= ~undriven
         at = np.flatnonzero(differs)
         indices, at = _indices(at, chunk.start, of, logical=logical)
-        nans = is_nan(chunk.golden[at], of.form) & is_nan(chunk.device[at], of.form)
+        nans = is_nan(chunk.golden[at], of.form) & is_nan(chunk.device[at], of.form) & any_nan
         other_nans += int(nans.sum())
         at, indices = at[~nans], indices[:, ~nans]
         if chunk.bound is not None and len(at):

@@ -143,7 +143,7 @@ def _elements(judged: Judged, region: Region, memory: Dump) -> tuple[Elements, P
         elements_of(Dump(words, None), of, of.elements).values for words in (golden, device.words)
     )
     known = np.asarray(real(of.shape, of.layout)).reshape(-1)
-    nans = is_nan(ours, of.form) & is_nan(theirs, of.form)
+    nans = is_nan(ours, of.form) & is_nan(theirs, of.form) & (region.role == "output")
     right, left = (bits_of(each, of.form) for each in (ours, theirs))
     return Elements(right, left, known, (right != left) & known & ~nans), of
 
@@ -290,6 +290,8 @@ def _run(judged: Judged, region: Region, memory: Dump) -> slice:
     """Bytes of the first words in a row that are wrong in a tensor."""
     elements, of = _elements(judged, region, memory)
     words = np.flatnonzero(elements.wrong) // of.lanes
+    if not len(words):  # all that is wrong was told of the step before
+        return slice(0, 0)
     start = region.start * judged.sequence.word_bytes
     first, last = _first_run(np.unique(words))
     return slice(start + first * of.word_bytes, start + (last + 1) * of.word_bytes)

@@ -118,9 +118,8 @@ def _tensor(
     bound = None
     if limit.bound is not None:
         bound = Bound(*(to_physical(each, of.layout) for each in limit.bound))
-    found = compare(
-        [Chunk(0, golden, elements.values, bound, elements.undriven)], of, logical=False
-    )
+    chunk = Chunk(0, golden, elements.values, bound, elements.undriven)
+    found = compare([chunk], of, logical=False, any_nan=region.role == "output")
     names = (judged.sequence.id, f"{judged.name}.{region.tensor}", file)
     tensor = next(each for each in judged.case.tensors if each.name == region.tensor)
     tiles = tiles_of(judged.device, blocks_of(tensor.layout.digits), region.tensor)

@@ -242,3 +242,19 @@ def test_many_numbers_at_once_are_rounded_as_one_by_one(name, data):
     np.testing.assert_array_equal(
         np.signbit(got)[~np.isnan(got)], np.signbit(one_by_one)[~np.isnan(got)]
     )
+
+
+@pytest.mark.parametrize(
+    ("rounding", "expected"),
+    [
+        ("nearest_even", [-2, -2, 0, 0, 2, 2]),
+        ("nearest_away", [-3, -2, -1, 1, 2, 3]),
+        ("toward_zero", [-2, -1, 0, 0, 1, 2]),
+        ("toward_positive", [-2, -1, 0, 1, 2, 3]),
+        ("toward_negative", [-3, -2, -1, 0, 1, 2]),
+    ],
+)
+def test_halves_are_cast_to_integers_as_declared(rounding, expected):
+    halves = np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5])
+    found = encode(halves, Cast(format="int8", rounding=rounding))
+    assert found.tolist() == expected

@@ -214,3 +214,13 @@ def test_aligned_terms_are_cut_toward_zero_whatever_their_sign():
     assert accumulate(rows, np.ones((1, 2, 1)), of).total.item() == 8
     later = np.array([[-1.0, 0.0, 8.0, 0.0]])
     assert accumulate(later, np.ones((1, 4, 1)), of).total.item() == 8
+
+
+def test_rounded_products_are_flushed_where_sums_are():
+    """2^-126 + 2^-130: the second is no normal number, and lost before it is added."""
+    ends = np.array([2.0**-63, 2.0**-65])
+    rows, columns = ends[None], ends[None, :, None]
+    kept = accumulate(rows, columns, Accumulation())
+    assert kept.total.item() == 2.0**-126 + 2.0**-130
+    flushed = accumulate(rows, columns, Accumulation(subnormals="flushed"))
+    assert flushed.total.item() == 2.0**-126

@@ -130,6 +130,42 @@ def test_a_blocked_kernel_has_its_output_lane_innermost():
 
 
 @pytest.mark.small
+def test_a_blocked_image_has_its_blocks_inside_each_image():
+    """Place = (((n*C/4 + c/4)*H + h)*W + w)*4 + c%4, by hand."""
+    x = numbers((2, 8, 2, 3))
+    layout = layout_for("nchw4c", rank=4, kernel=False, element_bits=8)
+    expected = [
+        x[n, 4 * block + lane, h, w]
+        for n in range(2)
+        for block in range(2)
+        for h in range(2)
+        for w in range(3)
+        for lane in range(4)
+    ]
+    assert to_physical(x, layout).tolist() == expected
+
+
+@pytest.mark.small
+@pytest.mark.parametrize("kernel", [False, True])
+def test_a_skewed_stream_runs_through_all_but_its_lanes_in_order(kernel):
+    """Blocks of 2 lanes, then images (or input channels), rows, columns; lane r is r steps late."""
+    array = numbers((3, 4, 2, 3)) if kernel is False else numbers((4, 3, 2, 3))
+    layout = layout_for("skew2", rank=4, kernel=kernel, element_bits=8)
+    stream = to_physical(array, layout).reshape(2, 3 * 2 * 3 + 1, 2)
+    expected = np.zeros_like(stream)
+    for block in range(2):
+        for lane in range(2):
+            for other in range(3):
+                for h in range(2):
+                    for w in range(3):
+                        own = 2 * block + lane
+                        at = (own, other) if kernel else (other, own)
+                        step = (other * 2 + h) * 3 + w + lane
+                        expected[block, step, lane] = array[(*at, h, w)]
+    np.testing.assert_array_equal(stream, expected)
+
+
+@pytest.mark.small
 def test_lane_r_of_a_skewed_stream_starts_r_steps_late():
     x = numbers((1, 3, 1, 4))
     layout = layout_for("skew3", rank=4, kernel=False, element_bits=8)

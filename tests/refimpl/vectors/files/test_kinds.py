@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refimpl.vectors.files.binary import from_binary
-from refimpl.vectors.files.c_header import identifier
+from refimpl.vectors.files.c_header import identifier, to_c_header
 from refimpl.vectors.files.constants import from_verilog, to_verilog
 from refimpl.vectors.files.kinds import KINDS, TENSOR_KINDS, decode, encode
 from refimpl.vectors.files.memory import from_coe, from_mif, to_coe, to_mif
@@ -346,3 +346,28 @@ def test_a_big_endian_array_is_recognised():
                 layout=layout_for("nchw", rank=1, kernel=False, element_bits=32),
             ),
         )
+
+
+@pytest.mark.small
+def test_constants_beyond_an_integer_of_verilog_have_their_size_and_sign():
+    """`integer` has 32 bits, and -2^31 is the minus of a literal that has no room in it."""
+    edge = 2**31
+    values = {"a": edge - 1, "b": edge, "c": -edge, "d": -edge + 1}
+    assert to_verilog(values).decode().splitlines() == [
+        "localparam integer A = 2147483647;",
+        "localparam signed [63:0] B = 64'sd2147483648;",
+        "localparam signed [63:0] C = -64'sd2147483648;",
+        "localparam integer D = -2147483647;",
+    ]
+
+
+@pytest.mark.small
+@pytest.mark.parametrize(
+    ("bits", "integer"), [(4, 8), (8, 8), (9, 16), (16, 16), (17, 32), (32, 32), (33, 64), (64, 64)]
+)
+def test_words_of_c_and_of_intels_tools_are_as_wide_as_they_say(bits, integer):
+    one = np.zeros((1, -(-bits // 8)), np.uint8)
+    one[0, 0] = 1
+    assert f"static const uint{integer}_t y[" in to_c_header(one, bits, "y").decode()
+    assert f"WIDTH={bits};" in to_mif(one, bits).decode()
+    assert "0 : " + "1".rjust(-(-bits // 4), "0") + ";" in to_mif(one, bits).decode()
