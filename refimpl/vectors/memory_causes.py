@@ -31,7 +31,7 @@ from refimpl.vectors.formats import FORMATS, bits_of, canonical_nans, is_nan, la
 from refimpl.vectors.layouts import real
 from refimpl.vectors.local import recompute, steps_of
 from refimpl.vectors.memory import Region
-from refimpl.vectors.memory_check import Judged, is_chained, seen_in
+from refimpl.vectors.memory_check import Judged, is_chained, seen_in, width_of
 from refimpl.vectors.patterns import counted
 from refimpl.vectors.physical import Physical, array_of
 from refimpl.vectors.recognise import recognise
@@ -193,7 +193,7 @@ def _left_over(
         words = np.zeros((of.words, of.word_bytes), np.uint8)
         raw = np.frombuffer(each.content[: words.size], np.uint8)
         words.reshape(-1)[: len(raw)] = raw
-        words &= _valid(of)
+        words &= width_of(of)
         other = bits_of(elements_of(Dump(words, None), of, of.elements).values, of.form)
         at = np.flatnonzero(elements.wrong)
         if at[-1] < count and np.array_equal(elements.device[at], other[at]):
@@ -334,7 +334,3 @@ def _elsewhere(judged: Judged, memory: Dump, before: Before, run: slice) -> Iter
                 f"of step {each.step}"
             )
             return
-
-
-def _valid(of: Physical) -> Array:
-    return np.frombuffer(((1 << of.width_bits) - 1).to_bytes(of.word_bytes, "little"), np.uint8)

@@ -86,16 +86,20 @@ def seen_in(judged: Judged, region: Region, memory: Dump) -> Seen:
     size = judged.sequence.word_bytes
     start = region.start * size
     place = slice(start, start + of.words * of.word_bytes)
-    valid = ((1 << of.width_bits) - 1).to_bytes(of.word_bytes, "little")
 
     def words(raw: Array) -> Array:
         own = raw.reshape(-1)[place].reshape(of.words, of.word_bytes)
-        return np.asarray(own & np.frombuffer(valid, np.uint8))
+        return np.asarray(own & width_of(of))
 
     undriven = None
     if memory.undriven is not None:
         undriven = Undriven(*(words(each) for each in memory.undriven))
     return Seen(of, words(_bytes(judged.step.after)), Dump(words(memory.words), undriven))
+
+
+def width_of(of: Physical) -> Array:
+    """Ones in the bits of the bytes of a word that belong to it."""
+    return _bytes(((1 << of.width_bits) - 1).to_bytes(of.word_bytes, "little"))
 
 
 def is_chained(judged: Judged, region: Region) -> bool:
@@ -194,9 +198,8 @@ def _care(judged: Judged) -> Array:
     care = np.full(len(judged.step.after), 255, np.uint8)
     for region in judged.step.regions:
         of = _physical(judged, region)
-        valid = ((1 << of.width_bits) - 1).to_bytes(of.word_bytes, "little")
         start = region.start * size
-        care[start : start + of.words * of.word_bytes] &= ~_bytes(valid * of.words)
+        care[start : start + of.words * of.word_bytes] &= ~np.tile(width_of(of), of.words)
     return care
 
 

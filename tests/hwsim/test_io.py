@@ -129,7 +129,6 @@ def test_a_missing_file_gets_one_sentence(tmp_path):
         read_machine(tmp_path / "none.toml")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_gets_one_sentence_and_nothing_waits_for_it(tmp_path):
     os.mkfifo(tmp_path / "pipe.toml")
     with pytest.raises(ValueError, match=r"pipe\.toml must be readable: not a regular file"):
